@@ -1,0 +1,1 @@
+"""Keeps conditioning levels and benchmarks, and prescribes conditioning."""

@@ -1,0 +1,9 @@
+"""`python -m conditioning_svc serve | migrate`."""
+
+import sys
+
+from conditioning_svc import app
+from shared.rpc import server
+
+if __name__ == "__main__":
+    sys.exit(server.main("conditioning_svc", app.build, app.migrate))

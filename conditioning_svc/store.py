@@ -1,0 +1,168 @@
+"""Keeps levels and benchmarks: the only SQL of conditioning."""
+
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    CheckConstraint,
+    Column,
+    Connection,
+    DateTime,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    any_,
+    bindparam,
+    func,
+    select,
+)
+from sqlalchemy.dialects.postgresql import insert
+
+from conditioning_svc.domain import (
+    Benchmark,
+    BenchmarkMeasured,
+    ConditioningEvent,
+    LevelCompleted,
+    Profile,
+    Standing,
+    complete,
+)
+from conditioning_svc.rules import ConditioningRules, Protocol
+from shared.db import Database
+
+SCHEMA = "conditioning"
+metadata = MetaData(schema=SCHEMA)
+
+levels = Table(
+    "levels",
+    metadata,
+    Column("athlete_id", Uuid, primary_key=True),
+    Column("protocol", Text, primary_key=True),
+    Column("level", Integer, CheckConstraint("level >= 1"), nullable=False),
+    Column("epoch", Integer, CheckConstraint("epoch >= 0"), nullable=False),
+    Column("last_done_time", DateTime(timezone=True), nullable=False),
+)
+# Never updated: a newer benchmark supersedes an older one from its time on.
+benchmarks = Table(
+    "benchmarks",
+    metadata,
+    Column("athlete_id", Uuid, primary_key=True),
+    Column("protocol", Text, primary_key=True),
+    Column("equipment", Text, primary_key=True),
+    Column("measured_time", DateTime(timezone=True), primary_key=True),
+    Column("session_id", Uuid, primary_key=True),
+    Column("average_watts", Integer, CheckConstraint("average_watts BETWEEN 1 AND 2000"), nullable=False),
+)
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("event_id", Uuid, primary_key=True),
+    Column("athlete_id", Uuid, nullable=False),
+    Column("session_id", Uuid, nullable=False),
+    Column("protocol", Text, nullable=False),
+    Column("planned_level", Integer),
+    Column("epoch", Integer),
+    Column("average_watts", Integer),
+    Column("completed_time", DateTime(timezone=True), nullable=False),
+    Column("received_time", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+_ATHLETES = bindparam("athlete_ids", type_=ARRAY(Uuid))
+_LEVELS = select(levels).where(levels.c.athlete_id == any_(_ATHLETES))
+_BENCHMARKS = (
+    select(benchmarks)
+    .distinct(benchmarks.c.athlete_id, benchmarks.c.protocol, benchmarks.c.equipment)
+    .where(benchmarks.c.athlete_id == any_(_ATHLETES))
+    .order_by(benchmarks.c.athlete_id, benchmarks.c.protocol, benchmarks.c.equipment, benchmarks.c.measured_time.desc())
+)
+
+
+class ProfileStore:
+    """Conditioning profiles of all athletes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def profiles(self, athlete_ids: Iterable[UUID]) -> dict[UUID, Profile]:
+        """The profiles of these athletes, an empty one for who is unknown. Raises DependencyUnavailable."""
+        wanted = list(athlete_ids)
+        standings: dict[UUID, dict[Protocol, Standing]] = {athlete_id: {} for athlete_id in wanted}
+        current: dict[UUID, dict[tuple[Protocol, str], Benchmark]] = {athlete_id: {} for athlete_id in wanted}
+        with self._database.reading() as connection:
+            for row in connection.execute(_LEVELS, {"athlete_ids": wanted}):
+                standings[row.athlete_id][Protocol(row.protocol)] = Standing(row.level, row.epoch, row.last_done_time)
+            for row in connection.execute(_BENCHMARKS, {"athlete_ids": wanted}):
+                measured = Benchmark(row.average_watts, row.measured_time, row.session_id)
+                current[row.athlete_id][Protocol(row.protocol), row.equipment] = measured
+        return {athlete_id: Profile(standings[athlete_id], current[athlete_id]) for athlete_id in wanted}
+
+    def record(self, events: Sequence[ConditioningEvent], rules: ConditioningRules) -> None:
+        """Applies the events that were not applied before, all or none. Raises DependencyUnavailable."""
+        with self._database.writing() as connection:
+            # A fixed order of locks: two batches for the same athletes cannot wait for each other.
+            for event in sorted(events, key=lambda event: (event.athlete_id, event.event_id)):
+                if not _receive(connection, event):
+                    continue
+                if isinstance(event.effect, LevelCompleted):
+                    _move_level(connection, event, event.effect, rules)
+                else:
+                    _keep_benchmark(connection, event, event.effect)
+
+
+def _receive(connection: Connection, event: ConditioningEvent) -> bool:
+    """Puts the event into the inbox; False if it was there already."""
+    effect = event.effect
+    row = {
+        "event_id": event.event_id,
+        "athlete_id": event.athlete_id,
+        "session_id": event.session_id,
+        "protocol": effect.protocol,
+        "completed_time": event.completed_time,
+    }
+    if isinstance(effect, LevelCompleted):
+        row |= {"planned_level": effect.planned_level, "epoch": effect.epoch}
+    else:
+        row |= {"average_watts": effect.average_watts}
+    fresh = connection.execute(insert(inbox).values(row).on_conflict_do_nothing().returning(inbox.c.event_id))
+    return fresh.first() is not None
+
+
+def _move_level(
+    connection: Connection, event: ConditioningEvent, done: LevelCompleted, rules: ConditioningRules
+) -> None:
+    reached = complete(Standing(epoch=done.epoch), done, event.completed_time, rules.protocols[done.protocol])
+    row = insert(levels).values(
+        athlete_id=event.athlete_id,
+        protocol=done.protocol,
+        level=reached.level,
+        epoch=reached.epoch,
+        last_done_time=reached.last_done_time,
+    )
+    connection.execute(
+        row.on_conflict_do_update(
+            index_elements=["athlete_id", "protocol"],
+            set_={
+                "level": func.greatest(levels.c.level, row.excluded.level),
+                "last_done_time": func.greatest(levels.c.last_done_time, row.excluded.last_done_time),
+            },
+            where=levels.c.epoch == row.excluded.epoch,
+        )
+    )
+
+
+def _keep_benchmark(connection: Connection, event: ConditioningEvent, measured: BenchmarkMeasured) -> None:
+    connection.execute(
+        insert(benchmarks)
+        .values(
+            athlete_id=event.athlete_id,
+            protocol=measured.protocol,
+            equipment=measured.equipment,
+            measured_time=event.completed_time,
+            session_id=event.session_id,
+            average_watts=measured.average_watts,
+        )
+        .on_conflict_do_nothing()
+    )

@@ -1,0 +1,1 @@
+"""Keeps when each slot was last trained, and says which one is due."""

@@ -1,0 +1,9 @@
+"""`python -m debt_svc serve | migrate`."""
+
+import sys
+
+from debt_svc import app
+from shared.rpc import server
+
+if __name__ == "__main__":
+    sys.exit(server.main("debt_svc", app.build, app.migrate))

@@ -1,0 +1,1 @@
+"""Assembles sessions from what the three services decide, and stores them."""

@@ -1,0 +1,178 @@
+"""What the three services say and hear."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from flux.common.v1 import training_pb2
+from flux.conditioning.v1 import conditioning_service_pb2 as conditioning_pb
+from flux.debt.v1 import debt_service_pb2 as debt_pb
+from flux.readiness.v1 import readiness_service_pb2 as readiness_pb
+
+from gateway.domain.inputs import (
+    Benchmark,
+    ConditioningProfile,
+    Ledger,
+    Prescription,
+    ProtocolLevel,
+    RankedSlot,
+    Readiness,
+    Rotation,
+)
+from gateway.domain.plan import Archetype, Conditioning, Effort, Protocol, Ruleset, State
+from gateway.domain.session import BenchmarkMeasured, CheckInRecorded, Event, LevelCompleted, TrainingRecorded
+from shared.rpc import wire
+
+STATES = {
+    State.GREEN: training_pb2.READINESS_STATE_GREEN,
+    State.ORANGE: training_pb2.READINESS_STATE_ORANGE,
+    State.RED: training_pb2.READINESS_STATE_RED,
+}
+ARCHETYPES = {
+    Archetype.PERFORMANCE: training_pb2.ARCHETYPE_PERFORMANCE,
+    Archetype.RECOVERY: training_pb2.ARCHETYPE_RECOVERY,
+}
+PROTOCOLS = {
+    Protocol.HIIT: training_pb2.CONDITIONING_PROTOCOL_HIIT,
+    Protocol.SIT: training_pb2.CONDITIONING_PROTOCOL_SIT,
+    Protocol.SS: training_pb2.CONDITIONING_PROTOCOL_SS,
+}
+EFFORTS = {
+    Effort.TARGET_WATTS: training_pb2.EFFORT_TARGET_WATTS,
+    Effort.ALL_OUT: training_pb2.EFFORT_ALL_OUT,
+    Effort.CONVERSATIONAL: training_pb2.EFFORT_CONVERSATIONAL,
+    Effort.BENCHMARK: training_pb2.EFFORT_BENCHMARK,
+}
+_STATES = {number: state for state, number in STATES.items()}
+_ARCHETYPES = {number: archetype for archetype, number in ARCHETYPES.items()}
+_PROTOCOLS = {number: protocol for protocol, number in PROTOCOLS.items()}
+_EFFORTS = {number: effort for effort, number in EFFORTS.items()}
+
+
+def to_check_in(check_in: Mapping[str, int]) -> training_pb2.CheckIn:
+    """A check-in by signal, as a message."""
+    return training_pb2.CheckIn(**check_in)
+
+
+def from_check_in(message: training_pb2.CheckIn) -> dict[str, int]:
+    """The signals that a check-in holds."""
+    return {field.name: value for field, value in message.ListFields()}
+
+
+def ruleset(message: training_pb2.Ruleset) -> Ruleset:
+    """The version of somebody's rules."""
+    return Ruleset(message.service, message.name, message.content_hash)
+
+
+def readiness(verdict: readiness_pb.Verdict, rules: Ruleset) -> Readiness:
+    """The verdict on a check-in."""
+    return Readiness(
+        state=_STATES[verdict.state],
+        archetype=_ARCHETYPES[verdict.archetype],
+        decisions=tuple(map(wire.from_decision, verdict.decisions)),
+        ruleset=rules,
+    )
+
+
+def ledger(message: debt_pb.Ledger, rules: Ruleset) -> Ledger:
+    """What is due."""
+    rotations = {
+        rotation.rotation: Rotation(tuple(map(_ranked, rotation.slots)), wire.from_decision(rotation.decision))
+        for rotation in message.rotations
+    }
+    return Ledger(message.completed_sessions, rotations, rules)
+
+
+def profile(message: conditioning_pb.ConditioningProfile, rules: Ruleset) -> ConditioningProfile:
+    """Levels, benchmarks, and the work for each readiness state."""
+    return ConditioningProfile(
+        levels=tuple(
+            ProtocolLevel(_PROTOCOLS[level.protocol], level.level, level.top_level, level.is_progressive)
+            for level in message.levels
+        ),
+        benchmarks=tuple(
+            Benchmark(
+                _PROTOCOLS[benchmark.protocol],
+                benchmark.equipment,
+                benchmark.average_watts,
+                wire.from_timestamp(benchmark.measured_time),
+            )
+            for benchmark in message.benchmarks
+        ),
+        prescriptions={_STATES[item.state]: _prescription(item.prescription) for item in message.prescriptions},
+        ruleset=rules,
+    )
+
+
+def check_in_event(event: Event, payload: CheckInRecorded) -> readiness_pb.CheckInEvent:
+    """For readiness to keep."""
+    return readiness_pb.CheckInEvent(
+        **_about(event),
+        check_in=to_check_in(payload.check_in),
+        state=STATES[payload.state],
+        check_in_time=wire.to_timestamp(payload.check_in_time),
+    )
+
+
+def training_event(event: Event, payload: TrainingRecorded) -> debt_pb.TrainingEvent:
+    """For the ledger."""
+    return debt_pb.TrainingEvent(
+        **_about(event),
+        session_number=payload.session_number,
+        slots=payload.slots,
+        completed_time=wire.to_timestamp(payload.completed_time),
+    )
+
+
+def conditioning_event(event: Event, payload: LevelCompleted | BenchmarkMeasured) -> conditioning_pb.ConditioningEvent:
+    """For the ladders."""
+    message = conditioning_pb.ConditioningEvent(
+        **_about(event), completed_time=wire.to_timestamp(payload.completed_time)
+    )
+    if isinstance(payload, LevelCompleted):
+        message.level_completed.protocol = PROTOCOLS[payload.protocol]
+        message.level_completed.planned_level = payload.planned_level
+        message.level_completed.epoch = payload.epoch
+    else:
+        message.benchmark_measured.protocol = PROTOCOLS[payload.protocol]
+        message.benchmark_measured.equipment = payload.equipment
+        message.benchmark_measured.average_watts = payload.average_watts
+    return message
+
+
+def _about(event: Event) -> dict[str, Any]:
+    ids: dict[str, UUID] = {
+        "event_id": event.event_id,
+        "athlete_id": event.athlete_id,
+        "session_id": event.session_id,
+    }
+    return {name: str(value) for name, value in ids.items()}
+
+
+def _ranked(slot: debt_pb.RankedSlot) -> RankedSlot:
+    return RankedSlot(
+        slot=slot.slot,
+        debt=slot.debt if slot.HasField("debt") else None,
+        last_trained_time=wire.from_timestamp(slot.last_trained_time) if slot.HasField("last_trained_time") else None,
+        days_since=slot.days_since if slot.HasField("days_since") else None,
+        status_text=slot.status_text,
+    )
+
+
+def _prescription(work: conditioning_pb.Prescription) -> Prescription:
+    return Prescription(
+        Conditioning(
+            protocol=_PROTOCOLS[work.protocol],
+            equipment=work.equipment,
+            level=work.level,
+            epoch=work.epoch,
+            rounds=work.rounds,
+            work_seconds=work.work_seconds if work.HasField("work_seconds") else None,
+            rest_seconds=work.rest_seconds if work.HasField("rest_seconds") else None,
+            effort=_EFFORTS[work.effort],
+            target_watts=work.target_watts if work.HasField("target_watts") else None,
+            is_progressive=work.is_progressive,
+            description=work.description,
+        ),
+        tuple(map(wire.from_decision, work.decisions)),
+    )

@@ -1,0 +1,117 @@
+"""Composes a session. Pure: the same inputs and rules give the same plan, byte for byte."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from gateway.domain.inputs import MAIN_ROTATION, Inputs
+from gateway.domain.plan import CONDITIONING_SLOT, MAIN_SUFFIX, Archetype, Block, Plan, PlannedExercise
+from gateway.rules import AnchorRole, BlockTemplate, Component, SessionRules, Variant
+from shared.decision import Decision
+
+
+def compose(inputs: Inputs, rules: SessionRules) -> Plan:
+    """Today's session for these inputs. Total over inputs that agree with the rules; never raises."""
+    composer = _Composer(inputs, rules)
+    readiness = inputs.readiness
+    blocks = [composer.block(template) for template in rules.templates[readiness.archetype]]
+    return Plan(
+        state=readiness.state,
+        archetype=readiness.archetype,
+        anchor_pattern=composer.anchor,
+        blocks=tuple(block for block in blocks if block.exercises),
+        decisions=(*readiness.decisions, _why_anchor(inputs), *composer.decisions),
+        rulesets=(readiness.ruleset, inputs.ledger.ruleset, inputs.profile.ruleset, inputs.ruleset),
+    )
+
+
+class _Composer:
+    """Fills blocks one after the other, and remembers what was used and why."""
+
+    def __init__(self, inputs: Inputs, rules: SessionRules) -> None:
+        self.anchor = inputs.ledger.main.slots[0].slot
+        self.decisions: list[Decision] = []
+        self._inputs = inputs
+        self._rules = rules
+        self._state = inputs.readiness.state
+        self._used: set[str] = set()
+        self._turns: dict[str, str] = {}
+
+    def block(self, template: BlockTemplate) -> Block:
+        planned = (exercise for component in template.components for exercise in self._fill(component))
+        return Block(template.type, template.label, tuple(planned))
+
+    def _fill(self, component: Component) -> Iterable[PlannedExercise]:
+        if component.conditioning:
+            return self._conditioning()
+        return [exercise for slot in self._slots(component) for exercise in self._select(slot)]
+
+    def _slots(self, component: Component) -> tuple[str, ...]:
+        if component.slot is not None:
+            return (component.slot,)
+        if component.tier is not None:
+            return (self._rules.tiers[component.tier][self._state],)
+        if component.rotation is not None:
+            return (self._turn(component.rotation, component.complements),)
+        if component.anchor is AnchorRole.MAIN:
+            return (self.anchor + MAIN_SUFFIX,)
+        return self._rules.related[self.anchor]
+
+    def _turn(self, rotation: str, complements: str | None) -> str:
+        """The slot whose turn it is: the complement of an earlier one, else the most due."""
+        first = self._turns.get(complements or "")
+        due = self._inputs.ledger.rotations[rotation]
+        slot = self._rules.complements.get(first or "", due.slots[0].slot)
+        if first is not None and first in self._rules.complements:
+            others = tuple(ranked.slot for ranked in due.slots if ranked.slot != slot)
+            sentence = f"{slot} complements {first}."
+            rule_id = f"session.complements.{first}"
+            self.decisions.append(Decision(rotation, slot, rule_id, {complements or "": first}, sentence, "", others))
+        else:
+            self.decisions.append(due.decision)
+        self._turns[rotation] = slot
+        return slot
+
+    def _select(self, slot: str) -> list[PlannedExercise]:
+        variants = self._rules.selections[slot]
+        own = Variant(self._state.value)
+        variant = own if own in variants else Variant.DEFAULT
+        rule_id = f"session.selections.{slot}.{variant.value}"
+        inputs = {"state": self._state.value}
+        if variant not in variants:
+            sentence = f"{slot} is left out: it has no exercise for a {self._state.value} day."
+            listed = tuple(name for names in variants.values() for name in names)
+            self.decisions.append(Decision(slot, "", f"session.selections.{slot}", inputs, sentence, "", listed))
+            return []
+        spares = [name for name in variants.get(Variant.SPARE, ()) if name not in variants[variant]]
+        planned = []
+        for wanted in variants[variant]:
+            name = wanted if wanted not in self._used else next((s for s in spares if s not in self._used), None)
+            self.decisions.append(_why_exercise(slot, wanted, name, rule_id, inputs))
+            if name is not None:
+                self._used.add(name)
+                planned.append(PlannedExercise(self._rules.exercise(name), slot))
+        return planned
+
+    def _conditioning(self) -> list[PlannedExercise]:
+        prescription = self._inputs.profile.prescriptions[self._state]
+        self.decisions.extend(prescription.decisions)
+        work = prescription.conditioning
+        self._used.add(work.equipment)
+        return [PlannedExercise(self._rules.exercise(work.equipment), CONDITIONING_SLOT, work)]
+
+
+def _why_anchor(inputs: Inputs) -> Decision:
+    decision = replace(inputs.ledger.rotations[MAIN_ROTATION].decision, subject="anchor_pattern")
+    if inputs.readiness.archetype is Archetype.RECOVERY:
+        stays = f"{decision.sentence} A recovery session does not pay it, so it stays due."
+        return replace(decision, sentence=stays)
+    return decision
+
+
+def _why_exercise(slot: str, wanted: str, name: str | None, rule_id: str, inputs: dict[str, str]) -> Decision:
+    if name == wanted:
+        return Decision(slot, name, rule_id, inputs, f"{name} is the choice of {slot} on a {inputs['state']} day.")
+    twice = f"{wanted} already stands in this session"
+    if name is None:
+        return Decision(slot, "", rule_id, inputs, f"{slot} is left out: {twice}.", "", (wanted,))
+    return Decision(slot, name, rule_id, inputs, f"{name} replaces {wanted}: {twice}.", "", (wanted,))

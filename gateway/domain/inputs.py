@@ -1,0 +1,109 @@
+"""What the other services say of an athlete today: everything that a plan depends on besides the rules."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.domain.plan import Archetype, Conditioning, Protocol, Ruleset, State
+from shared.decision import Decision
+
+MAIN_ROTATION = "MAIN"
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """The verdict on a check-in."""
+
+    state: State
+    archetype: Archetype
+    decisions: tuple[Decision, ...]
+    ruleset: Ruleset
+
+
+@dataclass(frozen=True)
+class RankedSlot:
+    """A slot as it stands. All but the slot and its status are None for one that was never trained."""
+
+    slot: str
+    debt: int | None
+    last_trained_time: datetime | None
+    days_since: int | None
+    status_text: str
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """Slots that take turns, most due first. Never empty."""
+
+    slots: tuple[RankedSlot, ...]
+    decision: Decision
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What is due."""
+
+    completed_sessions: int
+    rotations: Mapping[str, Rotation]
+    ruleset: Ruleset
+
+    @property
+    def main(self) -> Rotation:
+        """The main patterns."""
+        return self.rotations[MAIN_ROTATION]
+
+    @property
+    def slots(self) -> frozenset[str]:
+        """Every slot that takes turns."""
+        return frozenset(ranked.slot for rotation in self.rotations.values() for ranked in rotation.slots)
+
+
+@dataclass(frozen=True)
+class ProtocolLevel:
+    """The place on one ladder."""
+
+    protocol: Protocol
+    level: int
+    top_level: int
+    is_progressive: bool
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A benchmark in force, in watts."""
+
+    protocol: Protocol
+    equipment: str
+    average_watts: int
+    measured_time: datetime
+
+
+@dataclass(frozen=True)
+class Prescription:
+    """Conditioning work and why it is this."""
+
+    conditioning: Conditioning
+    decisions: tuple[Decision, ...]
+
+
+@dataclass(frozen=True)
+class ConditioningProfile:
+    """Levels, benchmarks, and the work for each readiness state."""
+
+    levels: tuple[ProtocolLevel, ...]
+    benchmarks: tuple[Benchmark, ...]
+    prescriptions: Mapping[State, Prescription]
+    ruleset: Ruleset
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything that a plan was made from; stored with a session, so that its plan can be made again."""
+
+    check_in: Mapping[str, int]
+    readiness: Readiness
+    ledger: Ledger
+    profile: ConditioningProfile
+    ruleset: Ruleset
+    """The gateway's own rules."""
+    planned_time: datetime

@@ -1,0 +1,1 @@
+"""The front door: Envoy's configuration, made from the contract."""

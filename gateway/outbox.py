@@ -1,0 +1,111 @@
+"""Keeps events until the services that they are for have applied them.
+
+An event is put in the same transaction as what it tells of. Whoever delivers one holds it first, for a while: a crash
+lets it go again, and delivering twice changes nothing.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import and_, func, insert, literal, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.domain.session import (
+    BenchmarkMeasured,
+    CheckInRecorded,
+    Delivery,
+    Event,
+    LevelCompleted,
+    Payload,
+    TrainingRecorded,
+)
+from gateway.tables import outbox
+from shared.db import AsyncDatabase
+
+# Longer than any delivery may take.
+HOLD = timedelta(seconds=10)
+FIRST_PAUSE = timedelta(milliseconds=500)
+LONGEST_PAUSE = timedelta(seconds=30)
+
+KINDS: dict[str, type[Payload]] = {
+    "CHECK_IN": CheckInRecorded,
+    "TRAINING": TrainingRecorded,
+    "LEVEL": LevelCompleted,
+    "BENCHMARK": BenchmarkMeasured,
+}
+_NAMES = {shape: kind for kind, shape in KINDS.items()}
+
+
+async def put(connection: AsyncConnection, events: Sequence[Event], *, held: bool) -> None:
+    """Adds events to a transaction; `held` if the caller goes on to deliver them itself."""
+    if not events:
+        return
+    hold = HOLD if held else timedelta()
+    rows = [
+        {
+            "event_id": event.event_id,
+            "athlete_id": event.athlete_id,
+            "session_id": event.session_id,
+            "kind": _NAMES[type(event.payload)],
+            "payload": msgspec.to_builtins(event.payload),
+            "delivery": Delivery.PENDING,
+        }
+        for event in events
+    ]
+    await connection.execute(insert(outbox).values([{**row, "not_before": func.now() + hold} for row in rows]))
+
+
+class Outbox:
+    """Events of all athletes that are on their way."""
+
+    def __init__(self, database: AsyncDatabase) -> None:
+        self._database = database
+
+    async def hold_due(self, limit: int) -> list[Event]:
+        """At most `limit` events that are due and that nobody holds, now held by the caller."""
+        due = (
+            select(outbox.c.event_id)
+            .where(and_(outbox.c.delivery == Delivery.PENDING, outbox.c.not_before <= func.now()))
+            .order_by(outbox.c.not_before)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        held = (
+            update(outbox)
+            .where(outbox.c.event_id.in_(due.scalar_subquery()))
+            .values(not_before=func.now() + HOLD, attempts=outbox.c.attempts + 1)
+            .returning(outbox.c.event_id, outbox.c.athlete_id, outbox.c.session_id, outbox.c.kind, outbox.c.payload)
+        )
+        async with self._database.writing() as connection:
+            return [
+                Event(row.event_id, row.athlete_id, row.session_id, msgspec.convert(row.payload, KINDS[row.kind]))
+                for row in await connection.execute(held)
+            ]
+
+    async def settle(self, event_ids: Iterable[UUID], delivery: Delivery) -> None:
+        """Notes that events were applied, or refused for good."""
+        async with self._database.reading() as connection:
+            await connection.execute(
+                update(outbox)
+                .where(outbox.c.event_id.in_(list(event_ids)))
+                .values(delivery=delivery, settled_time=func.now())
+            )
+
+    async def let_go(self, event_ids: Iterable[UUID]) -> None:
+        """Lets events be tried again after a pause that doubles with every attempt."""
+        pause = func.least(
+            literal(FIRST_PAUSE) * func.power(2, func.least(outbox.c.attempts, 16)), literal(LONGEST_PAUSE)
+        )
+        async with self._database.reading() as connection:
+            await connection.execute(
+                update(outbox).where(outbox.c.event_id.in_(list(event_ids))).values(not_before=func.now() + pause)
+            )
+
+    async def deliveries(self, athlete_id: UUID, session_id: UUID) -> dict[UUID, Delivery]:
+        """How far the events of one session have come."""
+        mine = and_(outbox.c.athlete_id == athlete_id, outbox.c.session_id == session_id)
+        async with self._database.reading() as connection:
+            rows = await connection.execute(select(outbox.c.event_id, outbox.c.delivery).where(mine))
+            return {row.event_id: Delivery(row.delivery) for row in rows}

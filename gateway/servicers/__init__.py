@@ -1,0 +1,1 @@
+"""The RPCs of the gateway: plain asynchronous servicers that know nothing of their host."""

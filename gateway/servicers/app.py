@@ -1,0 +1,58 @@
+"""The app's own routes, `flux.app.v1.AppService`: the same use cases in the app's words."""
+
+from uuid import UUID
+
+from flux.app.v1 import app_service_pb2 as pb
+from flux.app.v1 import app_service_pb2_grpc as pb_grpc
+
+from gateway.bootstrap import Bootstrap
+from gateway.caller import Call, athlete_of
+from gateway.convert import app as convert
+from gateway.sessions import Sessions
+
+
+class AppServicer(pb_grpc.AppServiceServicer):
+    """The whole training day, as the app speaks it."""
+
+    def __init__(self, sessions: Sessions, bootstrap: Bootstrap) -> None:
+        self._sessions = sessions
+        self._bootstrap = bootstrap
+
+    async def GetStatus(self, request: pb.GetStatusRequest, context: Call) -> pb.GetStatusResponse:
+        """Says that the front door is there."""
+        return pb.GetStatusResponse(status="ok")
+
+    async def GetBootstrap(self, request: pb.GetBootstrapRequest, context: Call) -> pb.GetBootstrapResponse:
+        """Gets the rules and the exercise catalog."""
+        return self._bootstrap.response
+
+    async def GetUserState(self, request: pb.GetUserStateRequest, context: Call) -> pb.GetUserStateResponse:
+        """Gets the home screen."""
+        ledger, profile = await self._sessions.standing(athlete_of(context))
+        return convert.user_state(ledger, profile)
+
+    async def GenerateSession(self, request: pb.GenerateSessionRequest, context: Call) -> pb.GenerateSessionResponse:
+        """Plans today's session."""
+        convert.check_echo(request)
+        return convert.generated(await self._sessions.preview(athlete_of(context), convert.check_in(request)))
+
+    async def StartSession(self, request: pb.StartSessionRequest, context: Call) -> pb.StartSessionResponse:
+        """Starts today's session."""
+        session, _ = await self._sessions.start(athlete_of(context), convert.check_in(request.readiness), None)
+        return pb.StartSessionResponse(
+            session_id=str(session.session_id),
+            derived_archetype=session.plan.archetype,
+            derived_state=session.plan.state,
+        )
+
+    async def LogSet(self, request: pb.LogSetRequest, context: Call) -> pb.LogSetResponse:
+        """Logs one set."""
+        logged = convert.logged_set(request)
+        await self._sessions.log(athlete_of(context), UUID(request.session_id), [logged])
+        return pb.LogSetResponse(status="logged")
+
+    async def CompleteSession(self, request: pb.CompleteSessionRequest, context: Call) -> pb.CompleteSessionResponse:
+        """Completes a session."""
+        notes = convert.notes(request)
+        await self._sessions.complete(athlete_of(context), UUID(request.session_id), (), notes)
+        return pb.CompleteSessionResponse(status="completed")

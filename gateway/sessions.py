@@ -1,0 +1,187 @@
+"""The use cases of the gateway: plan, start, log, complete, look back. Knows nothing of how it is called."""
+
+import asyncio
+import base64
+import binascii
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from gateway.clients import Services
+from gateway.domain.composition import compose
+from gateway.domain.inputs import ConditioningProfile, Inputs, Ledger
+from gateway.domain.plan import Plan, Ruleset
+from gateway.domain.session import (
+    CheckInRecorded,
+    Completion,
+    Delivery,
+    Event,
+    Notes,
+    Session,
+    SessionIdReused,
+    Status,
+    check_completable,
+    settle,
+)
+from gateway.domain.sets import LoggedSet, StoredSet, check_exercises, newest_only
+from gateway.outbox import Outbox
+from gateway.relay import Relay
+from gateway.rules import SessionRules
+from gateway.store import SessionStore, SessionSummary
+from shared.clock import Clock
+from shared.errors import Code, FluxError
+
+DEFAULT_PAGE_SIZE = 20
+
+
+class InvalidPageToken(FluxError):  # noqa: N818 - errors are named for what happened
+    """The page token was not made here."""
+
+    code = Code.INVALID_ARGUMENT
+    reason = "INVALID_PAGE_TOKEN"
+
+
+@dataclass(frozen=True)
+class SessionView:
+    """A session with everything that is known of it."""
+
+    session: Session
+    sets: tuple[StoredSet, ...]
+    deliveries: Mapping[UUID, Delivery]
+
+
+@dataclass(frozen=True)
+class Page:
+    """Sessions, newest first, and the token of the next page, empty on the last one."""
+
+    sessions: tuple[SessionSummary, ...]
+    next_page_token: str
+
+
+class Sessions:
+    """Plans sessions by the rules, and carries them through to what they move."""
+
+    def __init__(
+        self,
+        *,
+        rules: SessionRules,
+        ruleset: Ruleset,
+        services: Services,
+        store: SessionStore,
+        outbox: Outbox,
+        relay: Relay,
+        clock: Clock,
+        new_id: Callable[[], UUID],
+    ) -> None:
+        self._rules = rules
+        self._ruleset = ruleset
+        self._services = services
+        self._store = store
+        self._outbox = outbox
+        self._relay = relay
+        self._clock = clock
+        self._new_id = new_id
+
+    async def preview(self, athlete_id: UUID, check_in: Mapping[str, int]) -> Plan:
+        """The plan that `start` would store now. Raises DependencyUnavailable."""
+        return compose(await self._inputs(athlete_id, check_in), self._rules)
+
+    async def start(
+        self, athlete_id: UUID, check_in: Mapping[str, int], session_id: UUID | None
+    ) -> tuple[Session, bool]:
+        """Plans and stores a session; answers it, and whether it was there already.
+
+        Raises SessionIdReused if the id stands for a session with another check-in, and DependencyUnavailable.
+        """
+        inputs = await self._inputs(athlete_id, check_in)
+        plan = compose(inputs, self._rules)
+        chosen = session_id or self._new_id()
+        session = Session(athlete_id, chosen, Status.IN_PROGRESS, inputs, plan, inputs.planned_time)
+        recorded = CheckInRecorded(check_in, plan.state, inputs.planned_time)
+        existing = await self._store.start(session, [Event(self._new_id(), athlete_id, chosen, recorded)])
+        if existing is None:
+            self._relay.wake()
+            return session, False
+        if existing.inputs.check_in != check_in:
+            raise SessionIdReused("this session id stands for a session with another check-in; choose a new id")
+        return existing, True
+
+    async def get(self, athlete_id: UUID, session_id: UUID) -> SessionView:
+        """A session with its sets. Raises SessionNotFound."""
+        session = await self._store.get(athlete_id, session_id)
+        sets = await self._store.sets(athlete_id, session_id)
+        return SessionView(session, tuple(sets), await self._outbox.deliveries(athlete_id, session_id))
+
+    async def page(self, athlete_id: UUID, page_size: int, page_token: str) -> Page:
+        """Sessions, newest first; `page_size` 0 means the default. Raises InvalidPageToken."""
+        size = page_size or DEFAULT_PAGE_SIZE
+        before = _read_token(page_token) if page_token else None
+        found = await self._store.page(athlete_id, size + 1, before)
+        more = len(found) > size
+        return Page(tuple(found[:size]), _write_token(found[size - 1]) if more else "")
+
+    async def log(self, athlete_id: UUID, session_id: UUID, sets: Sequence[LoggedSet]) -> None:
+        """Logs sets, all or none. Raises UnknownExercise, SessionNotFound, SessionClosed."""
+        check_exercises((logged.exercise_name for logged in sets), self._rules.catalog)
+        correction = timedelta(hours=self._rules.evidence.correction_hours)
+        await self._store.log(athlete_id, session_id, newest_only(sets), correction)
+
+    async def stored_sets(self, athlete_id: UUID, session_id: UUID) -> list[StoredSet]:
+        """The sets of a session as they are kept."""
+        return await self._store.sets(athlete_id, session_id)
+
+    async def complete(
+        self, athlete_id: UUID, session_id: UUID, sets: Sequence[LoggedSet], notes: Notes
+    ) -> tuple[SessionView, bool]:
+        """Completes a session and tries at once to deliver what it moves; answers whether it was completed before.
+
+        Raises UnknownExercise, SessionNotFound, SessionClosed.
+        """
+        check_exercises((logged.exercise_name for logged in sets), self._rules.catalog)
+        session, events = await self._store.complete(athlete_id, session_id, newest_only(sets), notes, self._settle)
+        await self._relay.deliver(events)
+        deliveries = await self._outbox.deliveries(athlete_id, session_id)
+        return SessionView(session, (), deliveries), not events
+
+    async def abandon(self, athlete_id: UUID, session_id: UUID) -> None:
+        """Gives a session up. Raises SessionNotFound, SessionCompleted."""
+        await self._store.abandon(athlete_id, session_id)
+
+    async def standing(self, athlete_id: UUID) -> tuple[Ledger, ConditioningProfile]:
+        """Where the athlete stands. Raises DependencyUnavailable."""
+        return await asyncio.gather(self._services.ledger(athlete_id), self._services.profile(athlete_id))
+
+    async def _inputs(self, athlete_id: UUID, check_in: Mapping[str, int]) -> Inputs:
+        readiness, ledger, profile = await asyncio.gather(
+            self._services.evaluate(check_in), self._services.ledger(athlete_id), self._services.profile(athlete_id)
+        )
+        return Inputs(check_in, readiness, ledger, profile, self._ruleset, self._clock.now())
+
+    def _settle(
+        self, session: Session, sets: Sequence[StoredSet], number: int, now: datetime
+    ) -> tuple[Completion, tuple[Event, ...]]:
+        check_completable(session, self._rules.evidence, now)
+        return settle(
+            session,
+            sets,
+            self._rules.evidence,
+            session_number=number,
+            completed_time=now,
+            new_id=self._new_id,
+        )
+
+
+def _write_token(last: SessionSummary) -> str:
+    return base64.urlsafe_b64encode(f"{last.started_time.isoformat()} {last.session_id}".encode()).decode()
+
+
+def _read_token(token: str) -> tuple[datetime, UUID]:
+    try:
+        started, session_id = base64.urlsafe_b64decode(token.encode()).decode().split(" ")
+        moment = datetime.fromisoformat(started)
+        if moment.tzinfo is None:
+            raise ValueError
+        return moment, UUID(session_id)
+    except (ValueError, binascii.Error):
+        raise InvalidPageToken("page_token must be the next_page_token of an earlier answer") from None

@@ -1,0 +1,93 @@
+"""The tables of the session schema."""
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    Numeric,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSON, JSONB
+
+SCHEMA = "session"
+metadata = MetaData(schema=SCHEMA)
+
+# How many sessions an athlete has completed: the next number is taken under a lock on this row.
+athletes = Table(
+    "athletes",
+    metadata,
+    Column("athlete_id", Uuid, primary_key=True),
+    Column("completed_sessions", Integer, CheckConstraint("completed_sessions >= 0"), nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("athlete_id", Uuid, primary_key=True),
+    Column("session_id", Uuid, primary_key=True),
+    Column("status", Text, CheckConstraint("status IN ('IN_PROGRESS', 'COMPLETED', 'ABANDONED')"), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("archetype", Text, nullable=False),
+    Column("anchor_pattern", Text, nullable=False),
+    # JSON, not JSONB: what was planned stays as it was written, to the byte
+    Column("inputs", JSON, nullable=False),
+    Column("plan", JSON, nullable=False),
+    # exercise name -> slot of the plan, so that logging a set need not read the plan
+    Column("planned_slots", JSONB, nullable=False),
+    Column("started_time", DateTime(timezone=True), nullable=False),
+    Column("completed_time", DateTime(timezone=True)),
+    Column("completion", JSON),
+    Column("exercise_notes", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("summary_notes", Text),
+    CheckConstraint("(status = 'COMPLETED') = (completed_time IS NOT NULL)", name="sessions_completed_check"),
+    CheckConstraint("(completion IS NULL) = (completed_time IS NULL)", name="sessions_completion_check"),
+    Index("sessions_by_start", "athlete_id", text("started_time DESC"), text("session_id DESC")),
+)
+
+workout_sets = Table(
+    "workout_sets",
+    metadata,
+    Column("athlete_id", Uuid, primary_key=True),
+    Column("session_id", Uuid, primary_key=True),
+    Column("slot", Text, primary_key=True),
+    Column("exercise_name", Text, CheckConstraint("length(exercise_name) BETWEEN 1 AND 200"), primary_key=True),
+    Column("set_index", SmallInteger, CheckConstraint("set_index BETWEEN 0 AND 99"), primary_key=True),
+    Column("weight_kg", Numeric(6, 2), CheckConstraint("weight_kg BETWEEN 0 AND 1000")),
+    Column("reps", SmallInteger, CheckConstraint("reps BETWEEN 0 AND 1000")),
+    Column("seconds", Integer, CheckConstraint("seconds BETWEEN 0 AND 86400")),
+    Column("is_warmup", Boolean, nullable=False),
+    Column("is_benchmark", Boolean, nullable=False),
+    Column("metadata", JSONB, nullable=False),
+    Column("client_rev", Integer, CheckConstraint("client_rev >= 0")),
+    Column("device_id", Text, nullable=False),
+    Column("updated_time", DateTime(timezone=True), nullable=False),
+    ForeignKeyConstraint(["athlete_id", "session_id"], ["session.sessions.athlete_id", "session.sessions.session_id"]),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("event_id", Uuid, primary_key=True),
+    Column("athlete_id", Uuid, nullable=False),
+    Column("session_id", Uuid, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("payload", JSONB, nullable=False),
+    Column("delivery", Text, CheckConstraint("delivery IN ('PENDING', 'APPLIED', 'DEAD')"), nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    # Nobody else delivers the event before this moment: a lease while it is tried, a pause after it failed.
+    Column("not_before", DateTime(timezone=True), nullable=False),
+    Column("created_time", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("settled_time", DateTime(timezone=True)),
+    Index("outbox_due", "not_before", postgresql_where=text("delivery = 'PENDING'")),
+    Index("outbox_by_session", "athlete_id", "session_id"),
+)

@@ -1,0 +1,1 @@
+"""Turns a check-in into a readiness state, and keeps check-ins."""

@@ -1,0 +1,110 @@
+"""Decides how hard an athlete may train today. Pure: the same check-in and rules give the same verdict."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from readiness_svc.rules import Archetype, Bands, Direction, ReadinessRules, State, StateName
+from shared.decision import Decision
+
+type CheckIn = Mapping[str, int]
+"""Answers from 0 to 10, by signal."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The grade of one signal. `margin` is the number of points to the next worse state, None in the worst."""
+
+    signal: str
+    value: int
+    state: State
+    margin: int | None
+    threshold: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check-in means for today."""
+
+    state: State
+    archetype: Archetype
+    readings: tuple[Reading, ...]
+    decisions: tuple[Decision, ...]
+
+
+@dataclass(frozen=True)
+class RecordedCheckIn:
+    """The check-in that a session was started with."""
+
+    event_id: UUID
+    athlete_id: UUID
+    session_id: UUID
+    check_in: CheckIn
+    state: State
+    check_in_time: datetime
+
+
+def evaluate(check_in: CheckIn, rules: ReadinessRules) -> Verdict:
+    """The worst signal wins. Total over valid check-ins; never raises."""
+    readings = tuple(grade(name, check_in[name], bands) for name, bands in rules.signals.items())
+    state = max(reading.state for reading in readings)
+    archetype = rules.archetypes[StateName(state.name)]
+    return Verdict(state, archetype, readings, (_why_state(state, readings), _why_archetype(state, archetype)))
+
+
+def grade(signal: str, value: int, bands: Bands) -> Reading:
+    """The state that one signal alone leads to, and how far the next worse one is."""
+    if bands.worse is Direction.HIGHER:
+        if value >= bands.upper:
+            return Reading(signal, value, State.RED, None, f"{signal} >= {bands.upper}")
+        if value >= bands.lower:
+            threshold = f"{bands.lower} <= {signal} < {bands.upper}"
+            return Reading(signal, value, State.ORANGE, bands.upper - value, threshold)
+        return Reading(signal, value, State.GREEN, bands.lower - value, f"{signal} < {bands.lower}")
+    if value < bands.lower:
+        return Reading(signal, value, State.RED, None, f"{signal} < {bands.lower}")
+    if value < bands.upper:
+        threshold = f"{bands.lower} <= {signal} < {bands.upper}"
+        return Reading(signal, value, State.ORANGE, value - bands.lower + 1, threshold)
+    return Reading(signal, value, State.GREEN, value - bands.upper + 1, f"{signal} >= {bands.upper}")
+
+
+def _why_state(state: State, readings: tuple[Reading, ...]) -> Decision:
+    deciding = [reading for reading in readings if reading.state is state]
+    said = " and ".join(f"{_words(reading.signal)} {reading.value} of 10" for reading in deciding)
+    closest = min((reading for reading in readings if reading.margin), key=_margin, default=None)
+    outlook = "" if state is State.RED or closest is None else f"; {_distance(closest)}"
+    return Decision(
+        subject="state",
+        outcome=state.name,
+        rule_id="readiness.signals",
+        inputs={reading.signal: str(reading.value) for reading in readings},
+        threshold=" and ".join(reading.threshold for reading in deciding),
+        alternatives=tuple(other.name for other in State if other is not state),
+        sentence=f"Today is {state.name} because of {said}{outlook}.",
+    )
+
+
+def _why_archetype(state: State, archetype: Archetype) -> Decision:
+    return Decision(
+        subject="archetype",
+        outcome=archetype.value,
+        rule_id=f"readiness.archetypes.{state.name}",
+        inputs={"state": state.name},
+        alternatives=tuple(other.value for other in Archetype if other is not archetype),
+        sentence=f"{state.name} calls for a {archetype.value.lower()} session.",
+    )
+
+
+def _margin(reading: Reading) -> int:
+    return reading.margin or 0
+
+
+def _distance(reading: Reading) -> str:
+    points = "one point" if reading.margin == 1 else f"{reading.margin} points"
+    return f"{_words(reading.signal)} is {points} from {State(reading.state + 1).name}"
+
+
+def _words(signal: str) -> str:
+    return signal.replace("_", " ")

@@ -1,0 +1,80 @@
+"""The typed view of rules.yaml."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+# The answers that a check-in can give.
+SCALE = range(11)
+# The signals that a check-in holds; the rules must grade each of them.
+SIGNALS = ("knee_pain", "energy")
+
+
+class State(IntEnum):
+    """Readiness. Ordered, so that the worst of several is their maximum."""
+
+    GREEN = 1
+    ORANGE = 2
+    RED = 3
+
+
+class StateName(StrEnum):
+    """Readiness, as the rules write it."""
+
+    GREEN = "GREEN"
+    ORANGE = "ORANGE"
+    RED = "RED"
+
+
+class Archetype(StrEnum):
+    """The kind of session."""
+
+    PERFORMANCE = "PERFORMANCE"
+    RECOVERY = "RECOVERY"
+
+
+class Direction(StrEnum):
+    """Which end of a signal's scale is the worse one."""
+
+    HIGHER = "HIGHER"
+    LOWER = "LOWER"
+
+
+@dataclass(frozen=True)
+class Bands:
+    """Where a signal changes state: below `lower`, from `lower` to below `upper`, and from `upper` on."""
+
+    worse: Direction
+    lower: int
+    upper: int
+
+    def problems(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """What the types cannot say: all three bands exist on the scale of 0 to 10."""
+        if not SCALE.start < self.lower < self.upper < SCALE.stop:
+            yield (
+                (),
+                f"lower ({self.lower}) and upper ({self.upper}) must satisfy 1 <= lower < upper <= {SCALE.stop - 1}",
+            )
+
+
+@dataclass(frozen=True)
+class ReadinessRules:
+    """All rules of readiness."""
+
+    ruleset: str
+    signals: Mapping[str, Bands]
+    archetypes: Mapping[StateName, Archetype]
+
+    def problems(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """What the types cannot say: every signal is graded, every state leads somewhere, RED to recovery."""
+        for name in self.signals:
+            if name not in SIGNALS:
+                yield ("signals", name), f"unknown signal {name!r}; a check-in has {', '.join(SIGNALS)}"
+        for name in SIGNALS:
+            if name not in self.signals:
+                yield ("signals",), f"signal {name!r} is not graded"
+        for state in StateName:
+            if state not in self.archetypes:
+                yield ("archetypes",), f"state {state.value} leads to no archetype"
+        if self.archetypes.get(StateName.RED) is Archetype.PERFORMANCE:
+            yield ("archetypes", "RED"), "a RED athlete must recover: RED may only lead to RECOVERY"

@@ -1,0 +1,48 @@
+"""Keeps check-ins: the only SQL of readiness."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import CheckConstraint, Column, DateTime, MetaData, SmallInteger, Table, Text, Uuid
+from sqlalchemy.dialects.postgresql import insert
+
+from readiness_svc.domain import RecordedCheckIn
+from shared.db import Database
+
+SCHEMA = "readiness"
+metadata = MetaData(schema=SCHEMA)
+
+# The primary key is the inbox: an event that is delivered again finds its row.
+check_ins = Table(
+    "check_ins",
+    metadata,
+    Column("event_id", Uuid, primary_key=True),
+    Column("athlete_id", Uuid, nullable=False),
+    Column("session_id", Uuid, nullable=False),
+    Column("knee_pain", SmallInteger, CheckConstraint("knee_pain BETWEEN 0 AND 10"), nullable=False),
+    Column("energy", SmallInteger, CheckConstraint("energy BETWEEN 0 AND 10"), nullable=False),
+    Column("state", Text, CheckConstraint("state IN ('GREEN', 'ORANGE', 'RED')"), nullable=False),
+    Column("check_in_time", DateTime(timezone=True), nullable=False),
+)
+
+
+class CheckInStore:
+    """Check-ins of all athletes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record(self, events: Sequence[RecordedCheckIn]) -> None:
+        """Keeps the events that are not kept yet. Raises DependencyUnavailable."""
+        rows = [
+            {
+                "event_id": event.event_id,
+                "athlete_id": event.athlete_id,
+                "session_id": event.session_id,
+                **event.check_in,
+                "state": event.state.name,
+                "check_in_time": event.check_in_time,
+            }
+            for event in events
+        ]
+        with self._database.writing() as connection:
+            connection.execute(insert(check_ins).values(rows).on_conflict_do_nothing())

@@ -1,0 +1,1 @@
+"""Infrastructure that every service shares. Holds no training rule."""

@@ -1,0 +1,212 @@
+"""The whole of FLUX on one machine: database, four services, front door, as processes of one supervisor."""
+
+import fcntl
+import os
+import socket
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import grpc
+import psycopg
+from grpc_health.v1 import health_pb2
+
+from shared import embedded_postgres
+from shared.supervisor import Program, ProgramStopped, Supervisor
+
+__all__ = ["CannotStart", "Options", "ProgramStopped", "Running", "running"]
+
+SERVICES = ("readiness_svc", "debt_svc", "conditioning_svc", "gateway")
+READY_SECONDS = 60.0
+# A Unix socket's path may have 107 bytes; ours end in at most 16 of their own.
+LONGEST_SOCKET_FOLDER = 90
+
+
+class CannotStart(Exception):  # noqa: N818 - errors are named for what happened
+    """Nothing was started, for a reason that the user can mend."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Where to run. `database_url` None: PostgreSQL is embedded. `port` 0: any that is free."""
+
+    host: str
+    port: int
+    data_dir: Path
+    database_url: str | None
+
+
+@dataclass(frozen=True)
+class Running:
+    """A stack that is up."""
+
+    url: str
+    database_url: str
+
+
+@contextmanager
+def running(options: Options, tell: Callable[[str], None]) -> Iterator[tuple[Running, Supervisor]]:
+    """Starts the stack and stops it at the end, whatever happens.
+
+    Raises CannotStart before anything is started, and ProgramStopped if a part of it ends by itself.
+    """
+    port = _free_port(options.host, options.port)
+    if options.database_url is not None:
+        _check_database(options.database_url)
+    data_dir = _writable(options.data_dir)
+    with _only_user(data_dir), _socket_folder(data_dir) as sockets:
+        supervisor = Supervisor(data_dir / "logs")
+        stack = _Stack(data_dir, sockets, supervisor, tell)
+        try:
+            database_url = options.database_url or stack.start_postgres()
+            stack.start_services(database_url)
+            url = stack.start_front_door(options.host, port)
+            yield Running(url, database_url), supervisor
+        finally:
+            supervisor.stop()
+
+
+@dataclass(frozen=True)
+class _Stack:
+    """The parts, in the order in which they are started."""
+
+    data_dir: Path
+    sockets: Path
+    supervisor: Supervisor
+    tell: Callable[[str], None]
+
+    def start_postgres(self) -> str:
+        with self._timed("PostgreSQL"):
+            cluster = embedded_postgres.prepare(self.data_dir / "postgres", self.sockets / "pg")
+            embedded_postgres.start(cluster, self.supervisor, self._environment())
+        return cluster.url
+
+    def start_services(self, database_url: str) -> None:
+        targets = {service: f"unix:{self.sockets / service}" for service in SERVICES}
+        with self._timed("migrations, rules and services"):
+            for service in SERVICES:
+                environment = self._environment() | {
+                    "FLUX_DATABASE_URL": database_url,
+                    "FLUX_LISTEN": targets[service],
+                    "FLUX_LAME_DUCK_SECONDS": "0",  # the front door is closed before the services are
+                    "FLUX_READINESS_TARGET": targets["readiness_svc"],
+                    "FLUX_DEBT_TARGET": targets["debt_svc"],
+                    "FLUX_CONDITIONING_TARGET": targets["conditioning_svc"],
+                }
+                command = (sys.executable, "-m", service, "migrate", "serve")
+                self.supervisor.start(Program(service, command, environment))
+            for service, target in targets.items():
+                self._wait(service, partial(_serves, target))
+
+    def start_front_door(self, host: str, port: int) -> str:
+        url = f"http://{_shown(host)}:{port}"
+        with self._timed("Envoy"):
+            environment = self._environment() | {
+                "FLUX_FRONT_HOST": host,
+                "FLUX_FRONT_PORT": str(port),
+                "FLUX_GATEWAY_TARGET": f"unix:{self.sockets / 'gateway'}",
+                "FLUX_RUN_DIR": str(self.sockets),
+            }
+            self.supervisor.start(Program("envoy", (sys.executable, "-m", "gateway.envoy"), environment))
+            self._wait("the front door", partial(_answers, f"{url}/healthz"))
+        return url
+
+    def _wait(self, what: str, condition: Callable[[], bool]) -> None:
+        if not self.supervisor.wait_until(condition, READY_SECONDS):
+            raise CannotStart(f"{what} is not ready after {READY_SECONDS:.0f} s; see {self.data_dir / 'logs'}")
+
+    def _environment(self) -> dict[str, str]:
+        """The environment of children: ours, with compiled modules kept in the data directory for a fast next start."""
+        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        return inherited | {"PYTHONPYCACHEPREFIX": str(self.data_dir / "cache"), "PYTHONUNBUFFERED": "1"}
+
+    @contextmanager
+    def _timed(self, what: str) -> Iterator[None]:
+        self.tell(f"starting {what} …")
+        begun = time.monotonic()
+        yield
+        self.tell(f"{what} ready after {time.monotonic() - begun:.1f} s")
+
+
+def _free_port(host: str, port: int) -> int:
+    try:
+        with socket.create_server((host, port), reuse_port=False) as probe:
+            return int(probe.getsockname()[1])
+    except OSError as error:
+        raise CannotStart(
+            f"cannot listen on {host}:{port}: {error.strerror}; choose another --host or --port"
+        ) from None
+
+
+def _check_database(url: str) -> None:
+    try:
+        psycopg.connect(url, connect_timeout=5).close()
+    except psycopg.Error as error:
+        reason = str(error).strip().splitlines()[-1] if str(error).strip() else "no reason given"
+        raise CannotStart(f"cannot reach the database of --database-url: {reason}") from None
+
+
+def _writable(data_dir: Path) -> Path:
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=data_dir):
+            return data_dir.resolve()
+    except OSError as error:
+        raise CannotStart(f"cannot write to the data directory {data_dir}: {error.strerror}") from None
+
+
+@contextmanager
+def _only_user(data_dir: Path) -> Iterator[None]:
+    with (data_dir / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise CannotStart(f"another FLUX runs on {data_dir}; choose another --data-dir") from None
+        yield
+
+
+@contextmanager
+def _socket_folder(data_dir: Path) -> Iterator[Path]:
+    """A folder for sockets: in the data directory, or in the system's temporary one if that path is too long."""
+    folder = data_dir / "run"
+    if len(bytes(folder)) <= LONGEST_SOCKET_FOLDER:
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o711)  # PostgreSQL's own user passes through, and can read nothing
+        yield folder
+    else:
+        with tempfile.TemporaryDirectory(prefix="flux-") as temporary:
+            Path(temporary).chmod(0o711)
+            yield Path(temporary)
+
+
+def _serves(target: str) -> bool:
+    with grpc.insecure_channel(target) as channel:
+        check = channel.unary_unary(
+            "/grpc.health.v1.Health/Check",
+            request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+            response_deserializer=health_pb2.HealthCheckResponse.FromString,
+        )
+        try:
+            answer = check(health_pb2.HealthCheckRequest(), timeout=1)
+        except grpc.RpcError:
+            return False
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=1) as answer:  # noqa: S310 - our own front door
+            return bool(answer.status == 200)
+    except (OSError, urllib.error.URLError):
+        return False
+
+
+def _shown(host: str) -> str:
+    return "127.0.0.1" if host in {"0.0.0.0", ""} else f"[{host}]" if ":" in host else host  # noqa: S104 - compared only

@@ -1,0 +1,108 @@
+"""PostgreSQL, the one storage: connections, and what callers see when it does not answer.
+
+A store reads in autocommit (one round trip less) and writes in one transaction. Connection loss, timeouts and an
+exhausted pool become DependencyUnavailable; everything else that PostgreSQL refuses is a bug and stays one.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import psycopg
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from shared.errors import DependencyUnavailable
+
+POOL_SIZE = 8
+POOL_TIMEOUT_SECONDS = 2.0
+CONNECT_TIMEOUT_SECONDS = 3
+
+
+class Database:
+    """Blocking access to one database, for the threads of a sync server."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = create_engine(_with_driver(url), **_pool_options())
+        self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection whose statements stand alone."""
+        with _unavailable_when_lost(), self._autocommit.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A connection in a transaction, committed at the end unless something was raised."""
+        with _unavailable_when_lost(), self._engine.begin() as connection:
+            yield connection
+
+    def ping(self) -> None:
+        """Returns if the database answers. Raises DependencyUnavailable if not."""
+        with self.reading() as connection:
+            connection.execute(text("SELECT 1"))
+
+    def close(self) -> None:
+        """Closes every connection."""
+        self._engine.dispose()
+
+
+class AsyncDatabase:
+    """Access to one database from an event loop."""
+
+    def __init__(self, url: str) -> None:
+        self._engine: AsyncEngine = create_async_engine(_with_driver(url), **_pool_options())
+        self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A connection whose statements stand alone."""
+        with _unavailable_when_lost():
+            async with self._autocommit.connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """A connection in a transaction, committed at the end unless something was raised."""
+        with _unavailable_when_lost():
+            async with self._engine.begin() as connection:
+                yield connection
+
+    async def ping(self) -> None:
+        """Returns if the database answers. Raises DependencyUnavailable if not."""
+        async with self.reading() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        await self._engine.dispose()
+
+
+@contextmanager
+def _unavailable_when_lost() -> Iterator[None]:
+    try:
+        yield
+    except PoolTimeoutError as error:
+        raise DependencyUnavailable("the database is busy; retry in a moment") from error
+    except DBAPIError as error:
+        # Class 57 (shutting down), 53 (too many connections), 55P03/57014 (timeouts) all arrive as OperationalError.
+        if error.connection_invalidated or isinstance(error.orig, psycopg.OperationalError):
+            raise DependencyUnavailable("the database does not answer; retry in a moment") from error
+        raise
+
+
+def _with_driver(url: str) -> str:
+    return make_url(url).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+
+def _pool_options() -> dict[str, object]:
+    return {
+        "pool_size": POOL_SIZE,
+        "max_overflow": 0,
+        "pool_timeout": POOL_TIMEOUT_SECONDS,
+        "pool_use_lifo": True,
+        "connect_args": {"connect_timeout": CONNECT_TIMEOUT_SECONDS},
+    }

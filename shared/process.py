@@ -1,0 +1,41 @@
+"""The life of a service process: its verbs, its signals, and what an operator reads when it cannot start."""
+
+import argparse
+import logging
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from types import FrameType
+
+from shared.errors import DependencyUnavailable
+from shared.rules_loader import RulesError
+from shared.settings import SettingsError
+
+
+def main(program: str, verbs: Mapping[str, Callable[[], None]], argv: Sequence[str]) -> int:
+    """Runs the verbs that `argv` names, in order, and returns the exit status: 0, 1 if one cannot run, 2 for usage."""
+    parser = argparse.ArgumentParser(prog=f"python -m {program}")
+    parser.add_argument("verb", choices=verbs, nargs="+")
+    chosen = parser.parse_args(argv).verb
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
+    )
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    try:
+        for verb in chosen:
+            verbs[verb]()
+    except (SettingsError, RulesError, DependencyUnavailable, OSError) as error:
+        sys.stderr.write(f"{program}: {error}\n")
+        return 1
+    return 0
+
+
+def on_stop_signal(stop: Callable[[], object]) -> None:
+    """Calls `stop` on SIGTERM and on SIGINT, once each."""
+
+    def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature is the system's
+        signal.signal(number, signal.SIG_IGN)
+        stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handle)

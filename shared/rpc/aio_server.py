@@ -1,0 +1,92 @@
+"""Runs a gRPC server with asyncio: health, reflection, guard, and a stop that loses no call."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from shared import process
+from shared.errors import FluxError
+from shared.rpc.guard import AsyncGuardInterceptor, Guard
+from shared.rpc.health import Readiness
+from shared.rpc.options import SERVER_OPTIONS
+from shared.rpc.server import listen
+from shared.settings import ServiceSettings
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class AsyncService:
+    """One server, wired and ready to be served."""
+
+    names: Sequence[str]
+    """Full names of the gRPC services."""
+    add_to: Callable[[grpc.aio.Server], None]
+    """Registers the servicers."""
+    probe: Callable[[], Awaitable[None]]
+    """Raises a FluxError while the service cannot do its work."""
+    background: Callable[[], Coroutine[Any, Any, None]]
+    """Runs beside the server until cancelled."""
+    close: Callable[[], Awaitable[None]]
+    """Frees what the service holds."""
+
+
+async def serve(build: Callable[[], AsyncService], settings: ServiceSettings) -> None:
+    """Serves what `build` makes inside the loop, until SIGTERM or SIGINT.
+
+    Raises OSError if the address cannot be listened on, and RulesError if the rules of the services disagree.
+    """
+    service = build()
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    process.on_stop_signal(lambda: loop.call_soon_threadsafe(stopping.set))
+    server = grpc.aio.server(interceptors=[AsyncGuardInterceptor(Guard())], options=SERVER_OPTIONS)
+    service.add_to(server)
+    servicer = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    reflection.enable_server_reflection((*service.names, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    readiness = Readiness(service.names)
+    await _tell(servicer, readiness.first())
+    listen(server, settings.listen)
+    await server.start()
+    _log.info("listening on %s", settings.listen)
+    beside = [
+        asyncio.create_task(_keep_health(service, servicer, readiness)),
+        asyncio.create_task(service.background()),
+    ]
+    wanted = asyncio.create_task(stopping.wait())
+    # The tasks beside the server only ever end by failing, and then there is nothing left to serve with.
+    await asyncio.wait([wanted, *beside], return_when=asyncio.FIRST_COMPLETED)
+    await servicer.enter_graceful_shutdown()
+    await asyncio.sleep(settings.lame_duck_seconds)
+    await server.stop(settings.grace_seconds)
+    failed = [task for task in beside if task.done()]
+    for task in (wanted, *beside):
+        task.cancel()
+    await asyncio.gather(wanted, *beside, return_exceptions=True)
+    await service.close()
+    for task in failed:
+        task.result()
+    _log.info("stopped")
+
+
+async def _keep_health(service: AsyncService, servicer: health.aio.HealthServicer, readiness: Readiness) -> None:
+    while True:
+        try:
+            await service.probe()
+            failure = None
+        except FluxError as error:
+            failure = error.message
+        await _tell(servicer, readiness.after(failure))
+        await asyncio.sleep(readiness.seconds_to_next_probe)
+
+
+async def _tell(servicer: health.aio.HealthServicer, statuses: Mapping[str, int]) -> None:
+    for name, status in statuses.items():
+        await servicer.set(name, status)

@@ -1,0 +1,24 @@
+"""How much of the caller's time is left, carried from the guard to the calls that a handler makes itself."""
+
+import time
+from contextvars import ContextVar
+
+# A call onwards gets a little less than what is left, so that its failure can still be told.
+SHAVED_SECONDS = 0.02
+# For work that nobody waits for, and callers that set no deadline.
+DEFAULT_SECONDS = 2.0
+
+_deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
+
+
+def begin(seconds_left: float | None) -> None:
+    """Notes when the call being handled in this context must be answered."""
+    _deadline.set(None if seconds_left is None else time.monotonic() + seconds_left)
+
+
+def seconds_for_call() -> float:
+    """The time-out for a call onwards: what is left less a little, never more than the default."""
+    deadline = _deadline.get()
+    if deadline is None:
+        return DEFAULT_SECONDS
+    return max(0.0, min(DEFAULT_SECONDS, deadline - time.monotonic() - SHAVED_SECONDS))

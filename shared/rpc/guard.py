@@ -1,0 +1,166 @@
+"""The one place between the wire and a servicer: decodes, validates, and turns every exception into a status.
+
+Nothing that an exception says reaches a caller, except the message of a FluxError. Both server interceptors, for
+threads and for asyncio, are this guard.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+import protovalidate
+from google.protobuf.any_pb2 import Any as PackedAny
+from google.protobuf.message import DecodeError, Message
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from shared.errors import (
+    DeadlineTooShort,
+    FieldViolation,
+    FluxError,
+    InternalError,
+    InvalidRequest,
+    MalformedRequest,
+)
+from shared.rpc import deadline
+
+ERROR_DOMAIN = "flux.engine"
+# Work that cannot be answered in time is refused before it changes anything.
+LEAST_SECONDS_LEFT = 0.05
+
+_PLAIN_WORDS = {"required": "is required", "string.not_contains": "must not contain the character U+0000"}
+
+_log = logging.getLogger(__name__)
+
+
+class Guard:
+    """Admits requests and explains refusals. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._validator = protovalidate.Validator()
+
+    def admit(self, raw: bytes, decode: Callable[[bytes], Any], seconds_left: float | None) -> Any:
+        """The decoded, valid request. Raises a FluxError that says what is wrong with it."""
+        if seconds_left is not None and seconds_left < LEAST_SECONDS_LEFT:
+            raise DeadlineTooShort("too little time is left for this call; allow at least a second")
+        try:
+            request = decode(raw)
+        except DecodeError:
+            raise MalformedRequest(
+                "the request is not a valid message of this method, or is nested too deeply"
+            ) from None
+        violations = self._validator.collect_violations(request)
+        if violations:
+            raise InvalidRequest.of(_described(violation, request) for violation in violations)
+        return request
+
+    def refuse(self, error: Exception, method: str) -> grpc.Status:
+        """The status for `error`. An error that nobody expected is logged under an id, and only the id is told."""
+        if not isinstance(error, FluxError):
+            error_id = uuid.uuid4().hex
+            _log.error("unexpected error %s in %s", error_id, method, exc_info=error)
+            error = InternalError(f"internal error {error_id}", error_id=error_id)
+        return rpc_status.to_status(as_status(error))
+
+
+def as_status(error: FluxError) -> status_pb2.Status:
+    """The google.rpc.Status of an error: its message, one ErrorInfo, and a BadRequest if fields are to blame."""
+    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=ERROR_DOMAIN, metadata=error.metadata)
+    details: list[Message] = [info]
+    if error.violations:
+        details.append(
+            error_details_pb2.BadRequest(
+                field_violations=[
+                    error_details_pb2.BadRequest.FieldViolation(field=v.field, description=v.description, reason=v.rule)
+                    for v in error.violations
+                ]
+            )
+        )
+    status = status_pb2.Status(code=code_pb2.Code.Value(error.code), message=error.message)
+    for detail in details:
+        packed = PackedAny()
+        packed.Pack(detail)
+        status.details.append(packed)
+    return status
+
+
+class GuardInterceptor(grpc.ServerInterceptor):
+    """The guard in front of a server with threads."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+
+    def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], grpc.RpcMethodHandler[Any, Any] | None],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+        """Wraps unary methods; the only streams are those of health and reflection."""
+        inner = continuation(handler_call_details)
+        if inner is None or inner.unary_unary is None:
+            return inner
+        method, decode, handle = handler_call_details.method, _decoder(inner), inner.unary_unary
+
+        def call(raw: bytes, context: grpc.ServicerContext) -> Any:
+            try:
+                return handle(self._guard.admit(raw, decode, context.time_remaining()), context)
+            except Exception as error:  # noqa: BLE001 - everything ends here
+                status = self._guard.refuse(error, method)
+            return context.abort_with_status(status)
+
+        return grpc.unary_unary_rpc_method_handler(call, None, inner.response_serializer)
+
+
+class AsyncGuardInterceptor(grpc.aio.ServerInterceptor):
+    """The guard in front of an asyncio server."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+        """Wraps unary methods; the only streams are those of health and reflection."""
+        inner = await continuation(handler_call_details)
+        if inner is None or inner.unary_unary is None:
+            return inner
+        method, decode = handler_call_details.method, _decoder(inner)
+        handle: Callable[[Any, Any], Awaitable[Any]] = inner.unary_unary  # asynchronous on this kind of server
+
+        async def call(raw: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            try:
+                seconds_left = context.time_remaining()
+                deadline.begin(seconds_left)
+                return await handle(self._guard.admit(raw, decode, seconds_left), context)
+            except Exception as error:  # noqa: BLE001 - everything ends here
+                status = self._guard.refuse(error, method)
+            return await context.abort_with_status(status)
+
+        return grpc.unary_unary_rpc_method_handler(call, None, inner.response_serializer)
+
+
+def _decoder(handler: grpc.RpcMethodHandler[Any, Any]) -> Callable[[bytes], Any]:
+    if handler.request_deserializer is None:
+        raise TypeError("a servicer takes messages, not bytes")
+    return handler.request_deserializer
+
+
+def _described(violation: protovalidate.Violation, request: Message) -> FieldViolation:
+    """A violation in words: the path of the field, and what would be right."""
+    proto = violation.proto
+    parts = []
+    for element in proto.field.elements if proto.field else ():
+        subscript = element.subscript
+        index = "" if subscript is None else f"[{json.dumps(subscript.value)}]"
+        parts.append(f"{element.field_name}{index}")
+    description = _PLAIN_WORDS.get(proto.rule_id, proto.message)
+    return FieldViolation(
+        ".".join(parts) or request.DESCRIPTOR.name, description, proto.rule_id.upper().replace(".", "_")
+    )

@@ -1,0 +1,34 @@
+"""Channel and server options that all services agree on."""
+
+import json
+
+# A port that is taken is an error, not a second server that steals half of the calls.
+_ONE_OWNER_PER_PORT = ("grpc.so_reuseport", 0)
+MAX_MESSAGE_BYTES = 256 * 1024
+# Responses are made by us; a batch of plans may be large.
+MAX_RESPONSE_BYTES = 8 * 1024 * 1024
+
+SERVER_OPTIONS = (
+    _ONE_OWNER_PER_PORT,
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    # Clients ping every 30 s; a server that allows less than that sends them away.
+    ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+)
+
+
+def channel_options(health_name: str) -> tuple[tuple[str, str | int], ...]:
+    """Options of a channel to one service: spread over its replicas, and only over those whose health says yes."""
+    config = {
+        "loadBalancingConfig": [{"round_robin": {}}],
+        "healthCheckConfig": {"serviceName": health_name},
+    }
+    return (
+        ("grpc.service_config", json.dumps(config)),
+        ("grpc.max_receive_message_length", MAX_RESPONSE_BYTES),
+        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.keepalive_timeout_ms", 5_000),
+        # A service that comes back is found again within a second.
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 1_000),
+    )

@@ -1,0 +1,97 @@
+"""Runs a gRPC server with threads: health, reflection, guard, and a stop that loses no call."""
+
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent import futures
+from dataclasses import dataclass
+
+import grpc
+from grpc_health.v1 import health, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from shared import process
+from shared.errors import FluxError
+from shared.rpc.guard import Guard, GuardInterceptor
+from shared.rpc.health import Readiness
+from shared.rpc.options import SERVER_OPTIONS
+from shared.settings import DatabaseSettings, ServiceSettings, read
+
+THREADS = 8
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service, wired and ready to be served."""
+
+    name: str
+    """Full name of the gRPC service."""
+    add_to: Callable[[grpc.Server], None]
+    """Registers the servicer."""
+    probe: Callable[[], None]
+    """Raises a FluxError while the service cannot do its work."""
+    close: Callable[[], None]
+    """Frees what the service holds."""
+
+
+def main(program: str, build: Callable[[ServiceSettings], Service], migrate: Callable[[DatabaseSettings], None]) -> int:
+    """The command line of a service, by the environment of this process. Returns the exit status."""
+    verbs = {
+        "serve": lambda: serve(build, read(ServiceSettings, os.environ)),
+        "migrate": lambda: migrate(read(DatabaseSettings, os.environ)),
+    }
+    return process.main(program, verbs, sys.argv[1:])
+
+
+def serve(build: Callable[[ServiceSettings], Service], settings: ServiceSettings) -> None:
+    """Serves until SIGTERM or SIGINT. Raises OSError if the address cannot be listened on."""
+    service = build(settings)
+    stopping = threading.Event()
+    process.on_stop_signal(stopping.set)
+    server = grpc.server(
+        futures.ThreadPoolExecutor(THREADS, thread_name_prefix="rpc"),
+        interceptors=[GuardInterceptor(Guard())],
+        options=SERVER_OPTIONS,
+    )
+    service.add_to(server)
+    servicer = health.HealthServicer(experimental_non_blocking=True)
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    reflection.enable_server_reflection((service.name, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    readiness = Readiness([service.name])
+    _tell(servicer, readiness.first())
+    listen(server, settings.listen)
+    server.start()
+    _log.info("listening on %s", settings.listen)
+    while not stopping.wait(readiness.seconds_to_next_probe):
+        _tell(servicer, readiness.after(_failure(service)))
+    servicer.enter_graceful_shutdown()
+    time.sleep(settings.lame_duck_seconds)
+    server.stop(settings.grace_seconds).wait()
+    service.close()
+    _log.info("stopped")
+
+
+def listen(server: grpc.Server | grpc.aio.Server, address: str) -> None:
+    """Binds the server. Raises OSError in plain words if that is impossible."""
+    try:
+        server.add_insecure_port(address)
+    except RuntimeError:
+        raise OSError(f"cannot listen on {address}: it is in use, or not an address of this machine") from None
+
+
+def _failure(service: Service) -> str | None:
+    try:
+        service.probe()
+    except FluxError as error:
+        return error.message
+    return None
+
+
+def _tell(servicer: health.HealthServicer, statuses: Mapping[str, int]) -> None:
+    for name, status in statuses.items():
+        servicer.set(name, status)

@@ -1,0 +1,195 @@
+"""Strict YAML: a file of rules becomes frozen dataclasses, or a list of everything that is wrong with it.
+
+Unknown, missing and repeated keys and values of the wrong kind are refused, each with file, line and the nearest valid
+name. A dataclass may add checks of meaning by a method `problems()` that yields (path below itself, message).
+"""
+
+import hashlib
+import json
+import types
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from enum import Enum
+from importlib.resources.abc import Traversable
+from typing import Any, Union, cast, get_args, get_origin, get_type_hints
+
+import yaml
+
+from shared.errors import nearest
+
+type Path = tuple[str | int, ...]
+
+_SCALARS = {
+    str: ("a text", "tag:yaml.org,2002:str"),
+    int: ("a whole number", "tag:yaml.org,2002:int"),
+    bool: ("true or false", "tag:yaml.org,2002:bool"),
+}
+_NUMBERS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with a file of rules."""
+
+    file: str
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.message}"
+
+
+class RulesError(Exception):
+    """The rules cannot be used. Says everything that is wrong with them at once."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True)
+class Loaded[T]:
+    """Rules in force: typed, as the document they were read from, and their SHA-256 over its content."""
+
+    rules: T
+    document: Mapping[str, Any]
+    content_hash: str
+
+
+def load[T](source: Traversable, shape: type[T]) -> Loaded[T]:
+    """Reads `source` as a `shape`. Raises RulesError naming every problem."""
+    return load_text(source.read_text(encoding="utf-8"), shape, file=source.name)
+
+
+def load_text[T](text: str, shape: type[T], *, file: str) -> Loaded[T]:
+    """Reads YAML `text` as a `shape`; `file` is its name in messages. Raises RulesError naming every problem."""
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise RulesError([Problem(file, line, f"not valid YAML: {error.problem}")]) from None
+    if root is None:
+        raise RulesError([Problem(file, 1, "the file is empty")])
+    reader = _Reader(file)
+    rules = reader.read(root, shape, ())
+    if not reader.problems:
+        reader.check_meaning(rules, ())
+    if reader.problems:
+        raise RulesError(sorted(reader.problems, key=lambda problem: problem.line))
+    document = cast("Mapping[str, Any]", yaml.safe_load(text))
+    canonical = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return Loaded(cast("T", rules), document, hashlib.sha256(canonical.encode()).hexdigest())
+
+
+class _Reader:
+    """Walks YAML nodes along a type and collects problems; what it returns counts only if there are none."""
+
+    def __init__(self, file: str) -> None:
+        self.problems: list[Problem] = []
+        self._file = file
+        self._lines: dict[Path, int] = {}
+
+    def read(self, node: yaml.Node, shape: Any, path: Path) -> Any:
+        self._lines[path] = node.start_mark.line + 1
+        origin = get_origin(shape)
+        if origin in (Union, types.UnionType):
+            (inner,) = (option for option in get_args(shape) if option is not types.NoneType)
+            return self.read(node, inner, path)
+        if origin is tuple:
+            return self._read_list(node, get_args(shape)[0], path)
+        if origin is not None and issubclass(origin, Mapping):
+            return self._read_map(node, *get_args(shape), path=path)
+        if is_dataclass(shape):
+            return self._read_dataclass(node, cast("type", shape), path)
+        return self._read_scalar(node, shape, path)
+
+    def check_meaning(self, value: Any, path: Path) -> None:
+        if is_dataclass(value):
+            for below, message in getattr(value, "problems", tuple)():
+                self._report((*path, *below), message)
+            for field in fields(value):
+                self.check_meaning(getattr(value, field.name), (*path, field.name))
+        elif isinstance(value, Mapping):
+            for key, item in value.items():
+                self.check_meaning(item, (*path, str(key)))
+        elif isinstance(value, tuple):
+            for index, item in enumerate(value):
+                self.check_meaning(item, (*path, index))
+
+    def _read_dataclass(self, node: yaml.Node, shape: type, path: Path) -> Any:
+        hints = get_type_hints(shape)
+        known = {field.name: field for field in fields(shape)}
+        values = {}
+        for key, child in self._entries(node, path):
+            name = str(key.value)
+            if name not in known:
+                self._report_name(key, name, known, path, "unknown key")
+            else:
+                values[name] = self.read(child, hints[name], (*path, name))
+        missing = [name for name, field in known.items() if name not in values and field.default is MISSING]
+        if isinstance(node, yaml.MappingNode):
+            for name in missing:
+                self._report(path, f"{_where(path)}missing key {name!r}")
+        return None if missing else shape(**values)
+
+    def _read_map(self, node: yaml.Node, key_shape: Any, value_shape: Any, *, path: Path) -> Any:
+        entries = {}
+        for key, child in self._entries(node, path):
+            name = self._read_scalar(key, key_shape, path)
+            entries[name] = self.read(child, value_shape, (*path, str(name)))
+        return types.MappingProxyType(entries)
+
+    def _read_list(self, node: yaml.Node, item_shape: Any, path: Path) -> Any:
+        if not isinstance(node, yaml.SequenceNode):
+            self._report(path, f"{_where(path)}must be a list")
+            return ()
+        return tuple(self.read(child, item_shape, (*path, index)) for index, child in enumerate(node.value))
+
+    def _read_scalar(self, node: yaml.Node, shape: Any, path: Path) -> Any:
+        line = node.start_mark.line + 1
+        if isinstance(shape, type) and issubclass(shape, Enum):
+            names = [str(member.value) for member in shape]
+            if not isinstance(node, yaml.ScalarNode) or node.value not in names:
+                self._report_name(node, str(node.value), names, path, "unknown value")
+                return None
+            return shape(node.value)
+        if shape is float:
+            if not isinstance(node, yaml.ScalarNode) or node.tag not in _NUMBERS:
+                self._report(path, f"{_where(path)}must be a number", line)
+                return None
+            return float(node.value)
+        name, tag = _SCALARS[shape]
+        if not isinstance(node, yaml.ScalarNode) or node.tag != tag:
+            self._report(path, f"{_where(path)}must be {name}", line)
+            return None
+        return yaml.safe_load(node.value) if shape is not str else node.value
+
+    def _entries(self, node: yaml.Node, path: Path) -> Iterator[tuple[yaml.ScalarNode, yaml.Node]]:
+        if not isinstance(node, yaml.MappingNode):
+            self._report(path, f"{_where(path)}must be a table of keys and values")
+            return
+        seen: set[str] = set()
+        for key, child in node.value:
+            if str(key.value) in seen:
+                self._report(path, f"{_where(path)}repeated key {key.value!r}", key.start_mark.line + 1)
+            seen.add(str(key.value))
+            yield key, child
+
+    def _report_name(self, node: yaml.Node, name: str, names: Any, path: Path, what: str) -> None:
+        close = nearest(name, names)
+        hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(map(repr, names))}"
+        self._report(path, f"{_where(path)}{what} {name!r}; {hint}", node.start_mark.line + 1)
+
+    def _report(self, path: Path, message: str, line: int | None = None) -> None:
+        known = path
+        while known not in self._lines and known:
+            known = known[:-1]
+        self.problems.append(Problem(self._file, line or self._lines.get(known, 1), message))
+
+
+def _where(path: Path) -> str:
+    return (
+        "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".") + ": "
+        if path
+        else ""
+    )

@@ -1,0 +1,114 @@
+"""Starts programs, watches them, and stops them in reverse order. None outlives its supervisor."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+STOP_SECONDS = 10.0
+LAST_LINES = 15
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program to run. `user`: name of the system user to run it as, None for the present one."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    stop_signal: signal.Signals = signal.SIGTERM
+    user: tuple[int, int] | None = None
+
+
+class ProgramStopped(Exception):  # noqa: N818 - errors are named for what happened
+    """A program ended that was meant to run on."""
+
+    def __init__(self, name: str, status: int, last_lines: Sequence[str]) -> None:
+        how = f"exit status {status}" if status >= 0 else f"signal {signal.Signals(-status).name}"
+        super().__init__("\n  ".join([f"{name} stopped by itself ({how}); its last lines:", *last_lines]))
+
+
+class Supervisor:
+    """The programs of one run. Their output goes to one file each in `logs`."""
+
+    def __init__(self, logs: Path) -> None:
+        self._logs = logs
+        self._running: list[tuple[Program, subprocess.Popen[bytes]]] = []
+        logs.mkdir(parents=True, exist_ok=True)
+
+    def start(self, program: Program) -> None:
+        """Starts a program in a session of its own, so that Ctrl-C reaches only the supervisor."""
+        user, group = program.user or (None, None)
+        with self._log(program).open("wb") as log:
+            process = subprocess.Popen(
+                program.command,
+                env=dict(program.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                umask=0o077,
+                user=user,
+                group=group,
+                extra_groups=None if user is None else [],
+                preexec_fn=_die_with_parent(program.stop_signal),  # noqa: PLW1509 - the supervisor has one thread
+            )
+        self._running.append((program, process))
+
+    def check(self) -> None:
+        """Returns if every program runs. Raises ProgramStopped for the first that does not."""
+        for program, process in self._running:
+            status = process.poll()
+            if status is not None:
+                raise ProgramStopped(program.name, status, self.last_lines(program))
+
+    def wait_until(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """Waits for a condition while every program runs. Raises ProgramStopped; False if time is up."""
+        until = time.monotonic() + seconds
+        while not condition():
+            self.check()
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.02)
+        return True
+
+    def last_lines(self, program: Program) -> list[str]:
+        """The end of what a program wrote."""
+        with self._log(program).open(encoding="utf-8", errors="replace") as log:
+            return [line.rstrip() for line in deque(log, LAST_LINES)]
+
+    def stop(self) -> None:
+        """Stops every program, the last one started first. Those that do not listen are killed."""
+        while self._running:
+            program, process = self._running.pop()
+            if process.poll() is None:
+                process.send_signal(program.stop_signal)
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def _log(self, program: Program) -> Path:
+        return self._logs / f"{program.name}.log"
+
+
+def _die_with_parent(stop_signal: signal.Signals) -> Callable[[], None] | None:
+    """On Linux, asks the kernel to stop the program when the supervisor is killed and cannot."""
+    if sys.platform != "linux":
+        return None
+    prctl, supervisor = ctypes.CDLL(None).prctl, os.getpid()
+
+    def ask() -> None:
+        prctl(_PR_SET_PDEATHSIG, stop_signal)
+        if os.getppid() != supervisor:
+            os.kill(os.getpid(), stop_signal)
+
+    return ask
