@@ -19,7 +19,7 @@ from sqlalchemy import (
     func,
     select,
 )
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from conditioning_svc.domain import (
     Benchmark,
@@ -74,7 +74,7 @@ _ATHLETES = bindparam("athlete_ids", type_=ARRAY(Uuid))
 _LEVELS = select(levels).where(levels.c.athlete_id == any_(_ATHLETES))
 _BENCHMARKS = (
     select(benchmarks)
-    .distinct(benchmarks.c.athlete_id, benchmarks.c.protocol, benchmarks.c.equipment)
+    .ext(distinct_on(benchmarks.c.athlete_id, benchmarks.c.protocol, benchmarks.c.equipment))
     .where(benchmarks.c.athlete_id == any_(_ATHLETES))
     .order_by(benchmarks.c.athlete_id, benchmarks.c.protocol, benchmarks.c.equipment, benchmarks.c.measured_time.desc())
 )

@@ -4,7 +4,6 @@ import asyncio
 import base64
 import binascii
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -15,11 +14,13 @@ from gateway.domain.plan import Plan, Ruleset
 from gateway.domain.session import (
     CheckInRecorded,
     Completion,
-    Delivery,
     Event,
     Notes,
+    Page,
     Session,
     SessionIdReused,
+    SessionSummary,
+    SessionView,
     Status,
     check_completable,
     settle,
@@ -28,7 +29,7 @@ from gateway.domain.sets import LoggedSet, StoredSet, check_exercises, newest_on
 from gateway.outbox import Outbox
 from gateway.relay import Relay
 from gateway.rules import SessionRules
-from gateway.store import SessionStore, SessionSummary
+from gateway.store import SessionStore
 from shared.clock import Clock
 from shared.errors import Code, FluxError
 
@@ -40,23 +41,6 @@ class InvalidPageToken(FluxError):  # noqa: N818 - errors are named for what hap
 
     code = Code.INVALID_ARGUMENT
     reason = "INVALID_PAGE_TOKEN"
-
-
-@dataclass(frozen=True)
-class SessionView:
-    """A session with everything that is known of it."""
-
-    session: Session
-    sets: tuple[StoredSet, ...]
-    deliveries: Mapping[UUID, Delivery]
-
-
-@dataclass(frozen=True)
-class Page:
-    """Sessions, newest first, and the token of the next page, empty on the last one."""
-
-    sessions: tuple[SessionSummary, ...]
-    next_page_token: str
 
 
 class Sessions:
@@ -89,7 +73,7 @@ class Sessions:
 
     async def start(
         self, athlete_id: UUID, check_in: Mapping[str, int], session_id: UUID | None
-    ) -> tuple[Session, bool]:
+    ) -> tuple[SessionView, bool]:
         """Plans and stores a session; answers it, and whether it was there already.
 
         Raises SessionIdReused if the id stands for a session with another check-in, and DependencyUnavailable.
@@ -102,10 +86,10 @@ class Sessions:
         existing = await self._store.start(session, [Event(self._new_id(), athlete_id, chosen, recorded)])
         if existing is None:
             self._relay.wake()
-            return session, False
+            return SessionView(session, (), {}), False
         if existing.inputs.check_in != check_in:
             raise SessionIdReused("this session id stands for a session with another check-in; choose a new id")
-        return existing, True
+        return await self.get(athlete_id, chosen), True
 
     async def get(self, athlete_id: UUID, session_id: UUID) -> SessionView:
         """A session with its sets. Raises SessionNotFound."""

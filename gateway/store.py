@@ -1,7 +1,6 @@
 """Keeps sessions, plans and sets: the SQL of the gateway, but for the outbox. Every statement names the athlete."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -23,6 +22,7 @@ from gateway.domain.session import (
     SessionClosed,
     SessionCompleted,
     SessionNotFound,
+    SessionSummary,
     Status,
 )
 from gateway.domain.sets import UNPLANNED, LoggedSet, StoredSet
@@ -30,19 +30,6 @@ from gateway.tables import athletes, sessions, workout_sets
 from shared.db import AsyncDatabase
 
 type Settle = Callable[[Session, Sequence[StoredSet], int, datetime], tuple[Completion, tuple[Event, ...]]]
-
-
-@dataclass(frozen=True)
-class SessionSummary:
-    """A session in a list."""
-
-    session_id: UUID
-    status: Status
-    state: State
-    archetype: Archetype
-    anchor_pattern: str
-    started_time: datetime
-    completed_time: datetime | None
 
 
 # One statement: it finds the session, the slot that the plan gives to each exercise, and refuses what comes too late.

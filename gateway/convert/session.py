@@ -14,10 +14,18 @@ from gateway.convert.internal import ARCHETYPES, EFFORTS, PROTOCOLS, STATES, to_
 from gateway.domain.evidence import Evidence, Grade
 from gateway.domain.inputs import ConditioningProfile, Ledger
 from gateway.domain.plan import Block, BlockType, Conditioning, Exercise, LoadType, Plan, PlannedExercise, TrackingUnit
-from gateway.domain.session import Delivery, Effect, EffectKind, Notes, Session, Status, Verdict
+from gateway.domain.session import (
+    Delivery,
+    Effect,
+    EffectKind,
+    Notes,
+    Session,
+    SessionSummary,
+    SessionView,
+    Status,
+    Verdict,
+)
 from gateway.domain.sets import LoggedSet, StoredSet, metadata_violations, rounded_weight
-from gateway.sessions import SessionView
-from gateway.store import SessionSummary
 from shared.errors import FieldViolation, InvalidRequest
 from shared.rpc import wire
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from gateway.domain.evidence import Evidence, Grade, grade
 from gateway.domain.inputs import Inputs
-from gateway.domain.plan import CONDITIONING_SLOT, MAIN_SUFFIX, Conditioning, Effort, Plan, Protocol, State
+from gateway.domain.plan import CONDITIONING_SLOT, MAIN_SUFFIX, Archetype, Conditioning, Effort, Plan, Protocol, State
 from gateway.domain.sets import StoredSet
 from gateway.rules import EvidenceRules
 from shared.errors import Code, FluxError
@@ -169,6 +169,36 @@ class Session:
     completed_time: datetime | None = None
     completion: Completion | None = None
     notes: Notes = field(default_factory=Notes)
+
+
+@dataclass(frozen=True)
+class SessionView:
+    """A session with everything that is known of it."""
+
+    session: Session
+    sets: tuple[StoredSet, ...]
+    deliveries: Mapping[UUID, Delivery]
+
+
+@dataclass(frozen=True)
+class SessionSummary:
+    """A session in a list."""
+
+    session_id: UUID
+    status: Status
+    state: State
+    archetype: Archetype
+    anchor_pattern: str
+    started_time: datetime
+    completed_time: datetime | None
+
+
+@dataclass(frozen=True)
+class Page:
+    """Sessions, newest first, and the token of the next page, empty on the last one."""
+
+    sessions: tuple[SessionSummary, ...]
+    next_page_token: str
 
 
 def check_completable(session: Session, rules: EvidenceRules, now: datetime) -> None:

@@ -38,11 +38,11 @@ class AppServicer(pb_grpc.AppServiceServicer):
 
     async def StartSession(self, request: pb.StartSessionRequest, context: Call) -> pb.StartSessionResponse:
         """Starts today's session."""
-        session, _ = await self._sessions.start(athlete_of(context), convert.check_in(request.readiness), None)
+        view, _ = await self._sessions.start(athlete_of(context), convert.check_in(request.readiness), None)
         return pb.StartSessionResponse(
-            session_id=str(session.session_id),
-            derived_archetype=session.plan.archetype,
-            derived_state=session.plan.state,
+            session_id=str(view.session.session_id),
+            derived_archetype=view.session.plan.archetype,
+            derived_state=view.session.plan.state,
         )
 
     async def LogSet(self, request: pb.LogSetRequest, context: Call) -> pb.LogSetResponse:

@@ -10,7 +10,7 @@ from gateway.caller import Call, athlete_of
 from gateway.convert import internal
 from gateway.convert import session as convert
 from gateway.domain.plan import Exercise
-from gateway.sessions import Sessions, SessionView
+from gateway.sessions import Sessions
 
 
 class SessionServicer(pb_grpc.SessionServiceServicer):
@@ -29,8 +29,8 @@ class SessionServicer(pb_grpc.SessionServiceServicer):
         """Plans a session and stores it."""
         check_in = internal.from_check_in(request.check_in)
         chosen = convert.session_id(request.session_id)
-        session, replayed = await self._sessions.start(athlete_of(context), check_in, chosen)
-        return pb.StartSessionResponse(session=convert.session(SessionView(session, (), {})), replayed=replayed)
+        view, replayed = await self._sessions.start(athlete_of(context), check_in, chosen)
+        return pb.StartSessionResponse(session=convert.session(view), replayed=replayed)
 
     async def GetSession(self, request: pb.GetSessionRequest, context: Call) -> pb.GetSessionResponse:
         """Gets one session with its plan and sets."""

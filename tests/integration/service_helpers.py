@@ -1,0 +1,277 @@
+"""What the tests of services and stores share: rules as shipped, sessions as the engine plans them, servers to call."""
+
+import asyncio
+import tempfile
+import threading
+import uuid
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from concurrent import futures
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import grpc
+import grpc_testing
+import psycopg
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+import conditioning_svc.convert
+import conditioning_svc.domain
+import debt_svc.convert
+import debt_svc.domain
+import readiness_svc.convert
+import readiness_svc.domain
+from conditioning_svc.rules import ConditioningRules
+from debt_svc.rules import DebtRules
+from gateway.convert import internal
+from gateway.domain.composition import compose
+from gateway.domain.inputs import Inputs
+from gateway.domain.plan import Plan, Ruleset
+from gateway.domain.session import CheckInRecorded, Completion, Event, Session, Status, check_completable, settle
+from gateway.domain.sets import StoredSet
+from gateway.outbox import Outbox
+from gateway.rules import SessionRules
+from gateway.store import SessionStore
+from readiness_svc.rules import ReadinessRules
+from shared import rules_loader
+from shared.db import AsyncDatabase
+from shared.rpc.guard import AsyncGuardInterceptor, Guard, GuardInterceptor
+from shared.rpc.options import SERVER_OPTIONS
+
+READINESS = rules_loader.load(files("readiness_svc") / "rules.yaml", ReadinessRules)
+DEBT = rules_loader.load(files("debt_svc") / "rules.yaml", DebtRules)
+CONDITIONING = rules_loader.load(files("conditioning_svc") / "rules.yaml", ConditioningRules)
+SESSION = rules_loader.load(files("gateway") / "rules.yaml", SessionRules)
+
+NOW = datetime(2026, 3, 2, 18, 0, tzinfo=UTC)
+ATHLETE = UUID("0a0a0a0a-0000-4000-8000-000000000001")
+STRANGER = UUID("0b0b0b0b-0000-4000-8000-000000000002")
+FRESH: Mapping[str, int] = {"knee_pain": 0, "energy": 10}
+
+
+def number_id(number: int) -> UUID:
+    """An id that is the same in every run."""
+    return UUID(int=(4 << 76) | (8 << 60) | number)
+
+
+# Servicers without a network.
+
+
+def invoke(servicer: object, service: Any, method: str, request: Any) -> Any:
+    """The answer of a servicer that is hosted by grpcio-testing. Fails the test if it answers with an error."""
+    answer, code, details = _terminated(servicer, service, method, request)
+    assert code is grpc.StatusCode.OK, details
+    return answer
+
+
+def invoke_refused(servicer: object, service: Any, method: str, request: Any) -> str:
+    """What a servicer that has no guard in front of it says when it raises."""
+    answer, code, details = _terminated(servicer, service, method, request)
+    assert answer is None
+    assert code is grpc.StatusCode.UNKNOWN
+    return str(details)
+
+
+def _terminated(servicer: object, service: Any, method: str, request: Any) -> tuple[Any, grpc.StatusCode, str]:
+    server = grpc_testing.server_from_dictionary({service: servicer}, grpc_testing.strict_real_time())
+    call = server.invoke_unary_unary(service.methods_by_name[method], (), request, None)
+    answer, _, code, details = call.termination()
+    return answer, code, details
+
+
+# Sessions as the engine plans them.
+
+
+def inputs_for(check_in: Mapping[str, int] = FRESH, now: datetime = NOW) -> Inputs:
+    """What the three services say of a new athlete."""
+    verdict = readiness_svc.domain.evaluate(check_in, READINESS.rules)
+    ledger = debt_svc.domain.Ledger()
+    ranked = debt_svc.domain.rank(ledger, DEBT.rules, now)
+    profile = conditioning_svc.domain.Profile()
+    return Inputs(
+        check_in,
+        internal.readiness(readiness_svc.convert.verdict(verdict), _ruleset("readiness", READINESS)),
+        internal.ledger(debt_svc.convert.ledger(ATHLETE, ledger, ranked), _ruleset("debt", DEBT)),
+        internal.profile(
+            conditioning_svc.convert.profile(ATHLETE, profile, CONDITIONING.rules),
+            _ruleset("conditioning", CONDITIONING),
+        ),
+        _ruleset("session", SESSION),
+        now,
+    )
+
+
+def _ruleset(service: str, loaded: rules_loader.Loaded[Any]) -> Ruleset:
+    return Ruleset(service, loaded.rules.ruleset, loaded.content_hash)
+
+
+def new_session(number: int = 1, athlete_id: UUID = ATHLETE, started: datetime = NOW) -> Session:
+    """A session that was just planned."""
+    inputs = replace(inputs_for(), planned_time=started)
+    plan: Plan = compose(inputs, SESSION.rules)
+    return Session(athlete_id, number_id(number), Status.IN_PROGRESS, inputs, plan, started)
+
+
+def check_in_event(session: Session) -> Event:
+    """What readiness hears of a start."""
+    payload = CheckInRecorded(session.inputs.check_in, session.plan.state, session.started_time)
+    return Event(uuid.uuid4(), session.athlete_id, session.session_id, payload)
+
+
+def settle_by_rules(
+    session: Session, sets: list[StoredSet] | Any, number: int, now: datetime
+) -> tuple[Completion, tuple[Event, ...]]:
+    """The use case's own way to settle a session."""
+    check_completable(session, SESSION.rules.evidence, now)
+    return settle(
+        session, sets, SESSION.rules.evidence, session_number=number, completed_time=now, new_id=uuid.uuid4
+    )
+
+
+class Stores(NamedTuple):
+    """The stores of the gateway on one database."""
+
+    sessions: SessionStore
+    outbox: Outbox
+
+
+def with_stores[T](database_url: str, body: Callable[[Stores], Awaitable[T]]) -> T:
+    """Runs `body` in an event loop of its own with the gateway's stores."""
+
+    async def run() -> T:
+        database = AsyncDatabase(database_url)
+        try:
+            return await body(Stores(SessionStore(database), Outbox(database)))
+        finally:
+            await database.close()
+
+    return asyncio.run(run())
+
+
+# The database, from beside.
+
+
+def execute(database_url: str, statement: str, **values: object) -> list[tuple[Any, ...]]:
+    """Runs one statement as the owner of everything and answers its rows."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        cursor = connection.execute(statement.encode(), values)
+        return cursor.fetchall() if cursor.description else []
+
+
+def move_back(database_url: str, column: str, span: timedelta) -> None:
+    """Makes a moment of every session lie further in the past, as if `span` had passed since."""
+    moved = execute(
+        database_url, f"UPDATE session.sessions SET {column} = {column} - %(span)s RETURNING 1", span=span
+    )
+    assert moved
+
+
+# Servers on a network.
+
+
+@contextmanager
+def socket_folder() -> Iterator[Path]:
+    """A folder whose path is short enough for sockets."""
+    with tempfile.TemporaryDirectory(prefix="flux-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@contextmanager
+def serving_threads(add_to: Callable[[grpc.Server], None]) -> Iterator[grpc.Channel]:
+    """A channel to a server with threads that has the guard in front of it."""
+    with socket_folder() as folder, futures.ThreadPoolExecutor(2) as threads:
+        server = grpc.server(threads, interceptors=[GuardInterceptor(Guard())], options=SERVER_OPTIONS)
+        add_to(server)
+        server.add_insecure_port(f"unix:{folder}/s")
+        server.start()
+        try:
+            with grpc.insecure_channel(f"unix:{folder}/s") as channel:
+                yield channel
+        finally:
+            server.stop(None).wait()
+
+
+@contextmanager
+def serving_asyncio(build: Callable[[grpc.aio.Server], Callable[[], Awaitable[None]] | None]) -> Iterator[grpc.Channel]:
+    """A channel to an asyncio server, in a loop of its own, that has the guard in front of it.
+
+    `build` registers servicers inside the loop, and may answer how to free what they hold.
+    """
+    ready, started = threading.Event(), futures.Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]()
+
+    async def run(address: str) -> None:
+        server = grpc.aio.server(interceptors=[AsyncGuardInterceptor(Guard())], options=SERVER_OPTIONS)
+        close = build(server)
+        server.add_insecure_port(address)
+        await server.start()
+        stopping = asyncio.Event()
+        started.set_result((asyncio.get_running_loop(), stopping))
+        ready.set()
+        await stopping.wait()
+        await server.stop(None)
+        if close is not None:
+            await close()
+
+    def run_thread(address: str) -> None:
+        try:
+            asyncio.run(run(address))
+        except BaseException as error:
+            if not started.done():
+                started.set_exception(error)
+            raise
+
+    with socket_folder() as folder:
+        address = f"unix:{folder}/s"
+        thread = threading.Thread(target=run_thread, args=[address])
+        thread.start()
+        try:
+            loop, stopping = started.result()
+            with grpc.insecure_channel(address) as channel:
+                yield channel
+            loop.call_soon_threadsafe(stopping.set)
+        finally:
+            if started.done() and started.exception() is None:
+                loop, stopping = started.result()
+                if not loop.is_closed():
+                    loop.call_soon_threadsafe(stopping.set)
+            thread.join()
+
+
+class Refusal(NamedTuple):
+    """An error as a client sees it."""
+
+    code: grpc.StatusCode
+    message: str
+    reason: str
+    metadata: dict[str, str]
+    violations: dict[str, str]
+    """What is wrong, by field."""
+    raw: bytes
+    """Everything that was said, for looking for what must not be."""
+
+
+def refusal(error: grpc.RpcError) -> Refusal:
+    """Reads an error. Fails the test unless it carries exactly one ErrorInfo of our domain."""
+    assert isinstance(error, grpc.Call)
+    status = rpc_status.from_call(error)
+    assert status is not None, f"no google.rpc.Status came with {error.code()}: {error.details()}"
+    info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+    infos = [detail for detail in status.details if detail.Unpack(info)]
+    assert len(infos) == 1
+    assert info.domain == "flux.engine"
+    for detail in status.details:
+        detail.Unpack(bad)
+    return Refusal(
+        error.code(),
+        status.message,
+        info.reason,
+        dict(info.metadata),
+        {violation.field: violation.description for violation in bad.field_violations},
+        status.SerializeToString() + (error.details() or "").encode() + repr(error.trailing_metadata()).encode(),
+    )
