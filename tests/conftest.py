@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -93,27 +93,78 @@ def _drop_database(postgres_url: str, name: str) -> None:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+class Stack:
+    """A whole FLUX of its own, started by `flux up`."""
+
+    def __init__(self, data_dir: Path, cache: Path, *arguments: str) -> None:
+        command = [sys.executable, "-m", "shared.cli", "up", "--port", "0", "--data-dir", str(data_dir), *arguments]
+        # Compiled modules are kept for the next stack.
+        environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(cache)}
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        )
+        assert self.process.stdout is not None
+        ready = self.process.stdout.readline()
+        assert ready.startswith("FLUX is ready at "), self.process.communicate()[1]
+        self.url = ready.split()[-1]
+        self.sockets = data_dir / "run"
+
+    @property
+    def database_url(self) -> str:
+        """URL of its embedded database."""
+        return f"postgresql://{embedded_postgres.SUPERUSER}@/{embedded_postgres.DATABASE}?host={self.sockets / 'pg'}"
+
+    @property
+    def address(self) -> str:
+        """host:port of the front door."""
+        return self.url.removeprefix("http://")
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
+        """Stops the stack; answers its exit status and what it said."""
+        self.process.send_signal(number)
+        _, said = self.process.communicate(timeout=60)
+        return self.process.returncode, said
+
+
 @pytest.fixture(scope="session")
-def flux_up() -> Callable[..., subprocess.Popen[str]]:
-    """Starts `flux up` with these arguments; the caller stops it."""
+def bytecode_cache() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="flux-cache-") as folder:
+        yield Path(folder)
 
-    def start(*arguments: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-c", "from shared.cli.main import app; app()", "up", *arguments]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
-    return start
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    """A data directory whose path is short enough for sockets in it."""
+    with tempfile.TemporaryDirectory(prefix="flux-data-") as folder:
+        yield Path(folder) / "data"
 
 
 @pytest.fixture(scope="session")
-def front_door(flux_up: Callable[..., subprocess.Popen[str]]) -> Iterator[str]:
-    """Base URL of the whole stack, started once with an empty database of its own."""
-    with tempfile.TemporaryDirectory(prefix="flux-stack-") as folder:
-        process = flux_up("--port", "0", "--data-dir", f"{folder}/data")
-        try:
-            assert process.stdout is not None
-            first_line = process.stdout.readline()
-            assert first_line.startswith("FLUX is ready at "), process.communicate()[1]
-            yield first_line.split()[-1]
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=60)
+def stack(bytecode_cache: Path) -> Iterator[Stack]:
+    """A stack that all tests share: its athlete may have trained before."""
+    with tempfile.TemporaryDirectory(prefix="flux-data-") as folder:
+        shared_stack = Stack(Path(folder) / "data", bytecode_cache)
+        yield shared_stack
+        shared_stack.stop()
+
+
+@pytest.fixture
+def fresh_stack(stack: Stack) -> Stack:
+    """The shared stack with every table emptied: its athlete never trained."""
+    with psycopg.connect(stack.database_url, autocommit=True) as connection:
+        tables = connection.execute(
+            "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables"
+            " WHERE schemaname IN ('readiness', 'debt', 'conditioning', 'session') AND tablename <> 'schema_version'"
+        ).fetchall()
+        connection.execute("TRUNCATE " + ", ".join(name for (name,) in tables))
+    return stack
+
+
+@pytest.fixture(scope="session")
+def front_door(stack: Stack) -> str:
+    """Base URL of the shared stack."""
+    return stack.url
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--regenerate", action="store_true", help="rewrite the golden days and show what changed")

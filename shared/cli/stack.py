@@ -125,7 +125,7 @@ class _Stack:
     def _environment(self) -> dict[str, str]:
         """The environment of children: ours, with compiled modules kept in the data directory for a fast next start."""
         inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-        return inherited | {"PYTHONPYCACHEPREFIX": str(self.data_dir / "cache"), "PYTHONUNBUFFERED": "1"}
+        return {"PYTHONPYCACHEPREFIX": str(self.data_dir / "cache"), **inherited, "PYTHONUNBUFFERED": "1"}
 
     @contextmanager
     def _timed(self, what: str) -> Iterator[None]:
@@ -140,9 +140,8 @@ def _free_port(host: str, port: int) -> int:
         with socket.create_server((host, port), reuse_port=False) as probe:
             return int(probe.getsockname()[1])
     except OSError as error:
-        raise CannotStart(
-            f"cannot listen on {host}:{port}: {error.strerror}; choose another --host or --port"
-        ) from None
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise CannotStart(f"cannot listen on {host}:{port}: {reason}; choose another --host or --port") from None
 
 
 def _check_database(url: str) -> None:

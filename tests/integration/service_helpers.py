@@ -2,7 +2,6 @@
 
 import asyncio
 import tempfile
-import threading
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent import futures
@@ -128,9 +127,7 @@ def settle_by_rules(
 ) -> tuple[Completion, tuple[Event, ...]]:
     """The use case's own way to settle a session."""
     check_completable(session, SESSION.rules.evidence, now)
-    return settle(
-        session, sets, SESSION.rules.evidence, session_number=number, completed_time=now, new_id=uuid.uuid4
-    )
+    return settle(session, sets, SESSION.rules.evidence, session_number=number, completed_time=now, new_id=uuid.uuid4)
 
 
 class Stores(NamedTuple):
@@ -165,9 +162,7 @@ def execute(database_url: str, statement: str, **values: object) -> list[tuple[A
 
 def move_back(database_url: str, column: str, span: timedelta) -> None:
     """Makes a moment of every session lie further in the past, as if `span` had passed since."""
-    moved = execute(
-        database_url, f"UPDATE session.sessions SET {column} = {column} - %(span)s RETURNING 1", span=span
-    )
+    moved = execute(database_url, f"UPDATE session.sessions SET {column} = {column} - %(span)s RETURNING 1", span=span)
     assert moved
 
 
@@ -198,49 +193,42 @@ def serving_threads(add_to: Callable[[grpc.Server], None]) -> Iterator[grpc.Chan
 
 
 @contextmanager
-def serving_asyncio(build: Callable[[grpc.aio.Server], Callable[[], Awaitable[None]] | None]) -> Iterator[grpc.Channel]:
+def serving_asyncio(
+    add_to: Callable[[grpc.aio.Server], Callable[[], Awaitable[None]] | None],
+) -> Iterator[grpc.Channel]:
     """A channel to an asyncio server, in a loop of its own, that has the guard in front of it.
 
-    `build` registers servicers inside the loop, and may answer how to free what they hold.
+    `add_to` runs inside the loop, and may answer how to free what the servicers hold.
     """
-    ready, started = threading.Event(), futures.Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]()
+    started = futures.Future[Callable[[], object]]()
 
-    async def run(address: str) -> None:
+    async def serve(address: str) -> None:
         server = grpc.aio.server(interceptors=[AsyncGuardInterceptor(Guard())], options=SERVER_OPTIONS)
-        close = build(server)
+        close = add_to(server)
         server.add_insecure_port(address)
         await server.start()
-        stopping = asyncio.Event()
-        started.set_result((asyncio.get_running_loop(), stopping))
-        ready.set()
+        loop, stopping = asyncio.get_running_loop(), asyncio.Event()
+        started.set_result(lambda: loop.call_soon_threadsafe(stopping.set))
         await stopping.wait()
         await server.stop(None)
         if close is not None:
             await close()
 
-    def run_thread(address: str) -> None:
-        try:
-            asyncio.run(run(address))
-        except BaseException as error:
-            if not started.done():
-                started.set_exception(error)
-            raise
-
-    with socket_folder() as folder:
+    with socket_folder() as folder, futures.ThreadPoolExecutor(1) as thread:
         address = f"unix:{folder}/s"
-        thread = threading.Thread(target=run_thread, args=[address])
-        thread.start()
+        served = thread.submit(asyncio.run, serve(address))
+        served.add_done_callback(lambda done: None if started.done() else started.set_exception(_failure_of(done)))
+        stop = started.result()
         try:
-            loop, stopping = started.result()
             with grpc.insecure_channel(address) as channel:
                 yield channel
-            loop.call_soon_threadsafe(stopping.set)
         finally:
-            if started.done() and started.exception() is None:
-                loop, stopping = started.result()
-                if not loop.is_closed():
-                    loop.call_soon_threadsafe(stopping.set)
-            thread.join()
+            stop()
+            served.result()
+
+
+def _failure_of(done: futures.Future[None]) -> BaseException:
+    return done.exception() or AssertionError("the server ended before it served")
 
 
 class Refusal(NamedTuple):

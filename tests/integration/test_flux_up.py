@@ -1,0 +1,170 @@
+"""`flux up` as an operator sees it: what it prints, what it refuses, and that it leaves nothing behind."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tests.conftest import Stack
+
+
+def run_up(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "shared.cli", "up", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def children_of(stack: Stack) -> list[psutil.Process]:
+    return psutil.Process(stack.process.pid).children(recursive=True)
+
+
+def child_named(stack: Stack, word: str) -> psutil.Process:
+    return next(child for child in children_of(stack) if word in " ".join(child.cmdline()))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_signal_ends_every_process_and_exits_with_zero(
+    data_dir: Path, bytecode_cache: Path, number: signal.Signals
+) -> None:
+    stack = Stack(data_dir, bytecode_cache)
+    children = children_of(stack)
+    assert len(children) >= 6
+    status, said = stack.stop(number)
+    assert status == 0, said
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert alive == []
+
+
+def test_the_printed_curl_works_when_pasted(data_dir: Path, bytecode_cache: Path) -> None:
+    stack = Stack(data_dir, bytecode_cache)
+    assert stack.process.stdout is not None
+    curl = next(line.strip() for line in stack.process.stdout if line.strip().startswith("curl "))
+    answer = subprocess.run(["sh", "-c", curl], capture_output=True, text=True, timeout=30, check=True)
+    stack.stop()
+    assert '"anchor_pattern":"SQUAT"' in answer.stdout
+
+
+def test_a_second_start_finds_all_data_again(data_dir: Path, bytecode_cache: Path) -> None:
+    first = Stack(data_dir, bytecode_cache)
+    started = httpx.post(f"{first.url}/sessions/start", json={"readiness": {"knee_pain": 2, "energy": 8}}).json()
+    first.stop()
+    second = Stack(data_dir, bytecode_cache)
+    found = httpx.get(f"{second.url}/v1/sessions/{started['session_id']}").json()
+    second.stop()
+    assert found["session"]["status"] == "SESSION_STATUS_IN_PROGRESS"
+
+
+def test_a_killed_run_leaves_no_process_and_its_data_serves_the_next_one(data_dir: Path, bytecode_cache: Path) -> None:
+    first = Stack(data_dir, bytecode_cache)
+    started = httpx.post(f"{first.url}/sessions/start", json={"readiness": {"knee_pain": 2, "energy": 8}}).json()
+    children = children_of(first)
+    first.stop(signal.SIGKILL)
+    second = Stack(data_dir, bytecode_cache)
+    found = httpx.get(f"{second.url}/v1/sessions/{started['session_id']}")
+    second.stop()
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert alive == []
+    assert found.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "part", ["readiness_svc", "debt_svc", "conditioning_svc", "gateway migrate", "postgres -D", "envoy"]
+)
+def test_a_part_that_dies_stops_the_whole_and_is_named(data_dir: Path, bytecode_cache: Path, part: str) -> None:
+    stack = Stack(data_dir, bytecode_cache)
+    child_named(stack, part).kill()
+    _, said = stack.process.communicate(timeout=60)
+    assert stack.process.returncode == 1
+    name = part.partition(" ")[0]
+    assert re.search(rf"{name} stopped by itself \(signal SIGKILL\); its last lines:", said)
+
+
+def test_two_stacks_run_side_by_side(fresh_stack: Stack, data_dir: Path, bytecode_cache: Path) -> None:
+    other = Stack(data_dir, bytecode_cache)
+    httpx.post(f"{other.url}/sessions/start", json={"readiness": {"knee_pain": 2, "energy": 8}})
+    started = [len(httpx.get(f"{stack.url}/v1/sessions").json()["sessions"]) for stack in (fresh_stack, other)]
+    other.stop()
+    assert started == [0, 1]
+
+
+def test_a_port_in_use_is_said_before_anything_is_started(data_dir: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        refused = run_up("--port", str(port), "--data-dir", str(data_dir))
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        f"flux: cannot listen on 127.0.0.1:{port}: Address already in use; choose another --host or --port\n"
+    )
+    assert not data_dir.exists()
+
+
+def test_an_unwritable_data_directory_is_said_before_anything_is_started(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("not a folder")
+    refused = run_up("--port", "0", "--data-dir", str(file))
+    assert refused.returncode == 1
+    assert refused.stderr == f"flux: cannot write to the data directory {file}: File exists\n"
+
+
+def test_a_data_directory_in_use_is_said_before_anything_is_started(stack: Stack) -> None:
+    used = stack.sockets.parent
+    refused = run_up("--port", "0", "--data-dir", str(used))
+    assert refused.returncode == 1
+    assert refused.stderr == f"flux: another FLUX runs on {used}; choose another --data-dir\n"
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("postgresql://nobody@127.0.0.1:1/flux", "cannot use the database of --database-url: "),
+        ("mysql://localhost/flux", "--database-url must be a URL such as postgresql://user@host:5432/database"),
+    ],
+)
+def test_a_useless_database_url_is_said_before_anything_is_started(data_dir: Path, url: str, words: str) -> None:
+    refused = run_up("--port", "0", "--data-dir", str(data_dir), "--database-url", url)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(f"flux: {words}")
+    assert refused.stderr.count("\n") == 1
+    assert not data_dir.exists()
+
+
+def test_a_given_database_is_used_instead_of_an_embedded_one(
+    data_dir: Path, bytecode_cache: Path, empty_database_url: str
+) -> None:
+    stack = Stack(data_dir, bytecode_cache, "--database-url", empty_database_url)
+    answer = httpx.get(f"{stack.url}/user/state")
+    names = [" ".join(child.cmdline()) for child in children_of(stack)]
+    stack.stop()
+    assert answer.status_code == 200
+    assert not (data_dir / "postgres").exists()
+    assert not any("postgres -D" in name for name in names)
+
+
+def test_the_demo_plays_a_week_on_a_front_door_that_runs(fresh_stack: Stack) -> None:
+    port = fresh_stack.url.rpartition(":")[2]
+    command = [sys.executable, "-m", "shared.cli", "demo", "--port", port]
+    environment = {**os.environ, "COLUMNS": "120", "NO_COLOR": "1"}
+    said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env=environment).stdout
+    days = re.findall(r"^Day (\d)  knee pain \d+, energy \d+ → (GREEN|ORANGE|RED)$", said, re.MULTILINE)
+    assert [number for number, _ in days] == ["1", "2", "3", "4", "5", "6", "7"]
+    assert [state for _, state in days] == ["GREEN", "GREEN", "ORANGE", "RED", "ORANGE", "GREEN", "GREEN"]
+    anchors = re.findall(r"^\w+ session, (\w+) is due$", said, re.MULTILINE)
+    assert anchors == ["SQUAT", "PUSH", "HINGE", "PULL", "PULL", "SQUAT", "PUSH"]
+    assert "not a level up in HIIT: Assault Bike: 1 of 9 rounds logged." in said
+
+
+def test_health_tells_by_its_exit_status(stack: Stack) -> None:
+    def health(target: str) -> int:
+        return subprocess.run(
+            [sys.executable, "-m", "shared.cli", "health", target], timeout=60, check=False
+        ).returncode
+
+    assert health(f"{stack.url}/healthz") == 0
+    assert health(f"unix:{stack.sockets / 'debt_svc'}") == 0
+    assert health(f"unix:{stack.sockets / 'nobody'}") == 1
