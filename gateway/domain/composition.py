@@ -49,12 +49,29 @@ class _Composer:
         if component.slot is not None:
             return (component.slot,)
         if component.tier is not None:
-            return (self._rules.tiers[component.tier][self._state],)
+            return (self._tier(component.tier),)
         if component.rotation is not None:
             return (self._turn(component.rotation, component.complements),)
         if component.anchor is AnchorRole.MAIN:
             return (self.anchor + MAIN_SUFFIX,)
-        return self._rules.related[self.anchor]
+        return self._related()
+
+    def _tier(self, tier: str) -> str:
+        """The slot that a tier gives for today's state."""
+        by_state = self._rules.tiers[tier]
+        slot = by_state[self._state]
+        others = tuple(dict.fromkeys(other for other in by_state.values() if other != slot))
+        rule_id, sentence = f"session.tiers.{tier}.{self._state}", f"{tier} is {slot} when {self._state}."
+        self.decisions.append(Decision(tier, slot, rule_id, {"state": self._state}, sentence, "", others))
+        return slot
+
+    def _related(self) -> tuple[str, ...]:
+        """The accessory slots that go with the anchor."""
+        slots = self._rules.related[self.anchor]
+        rule_id, sentence = f"session.related.{self.anchor}", f"{' and '.join(slots)} go with {self.anchor}."
+        inputs = {"anchor_pattern": self.anchor}
+        self.decisions.append(Decision("accessories", ", ".join(slots), rule_id, inputs, sentence))
+        return slots
 
     def _turn(self, rotation: str, complements: str | None) -> str:
         """The slot whose turn it is: the complement of an earlier one, else the most due."""
@@ -78,7 +95,7 @@ class _Composer:
         rule_id = f"session.selections.{slot}.{variant.value}"
         inputs = {"state": self._state.value}
         if variant not in variants:
-            sentence = f"{slot} is left out: it has no exercise for a {self._state.value} day."
+            sentence = f"{slot} is left out: it has no exercise when {self._state.value}."
             listed = tuple(name for names in variants.values() for name in names)
             self.decisions.append(Decision(slot, "", f"session.selections.{slot}", inputs, sentence, "", listed))
             return []
@@ -110,7 +127,7 @@ def _why_anchor(inputs: Inputs) -> Decision:
 
 def _why_exercise(slot: str, wanted: str, name: str | None, rule_id: str, inputs: dict[str, str]) -> Decision:
     if name == wanted:
-        return Decision(slot, name, rule_id, inputs, f"{name} is the choice of {slot} on a {inputs['state']} day.")
+        return Decision(slot, name, rule_id, inputs, f"{name} is the choice of {slot} when {inputs['state']}.")
     twice = f"{wanted} already stands in this session"
     if name is None:
         return Decision(slot, "", rule_id, inputs, f"{slot} is left out: {twice}.", "", (wanted,))

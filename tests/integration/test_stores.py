@@ -40,6 +40,7 @@ from gateway.domain.session import (
     SessionClosed,
     SessionCompleted,
     SessionNotFound,
+    SessionSummary,
     Status,
     TrainingRecorded,
     Verdict,
@@ -48,7 +49,6 @@ from gateway.domain.sets import UNPLANNED, LoggedSet, newest_only
 from gateway.outbox import FIRST_PAUSE, LONGEST_PAUSE, put
 from gateway.relay import Relay
 from gateway.sessions import Sessions
-from gateway.store import SessionSummary
 from readiness_svc.rules import State
 from readiness_svc.store import CheckInStore
 from shared.clock import SystemClock
@@ -973,7 +973,8 @@ WITHIN_BOUNDS = [
     *(set_with(reps=value) for value in ("0", "1000")),
     *(set_with(seconds=value) for value in ("0", "86400")),
     set_with(client_rev="0"),
-    "INSERT INTO readiness.check_ins SELECT gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 10, 0, 'RED', now()",
+    "INSERT INTO readiness.check_ins"
+    " SELECT gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 10, 0, 'RED', now()",
     "INSERT INTO debt.athletes SELECT gen_random_uuid(), 0",
     "INSERT INTO conditioning.levels SELECT gen_random_uuid(), 'HIIT', 1, 0, now()",
 ]

@@ -1,0 +1,186 @@
+"""Migrations: from nothing to what the stores expect, once, whoever runs them and however often."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psycopg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import MetaData, create_engine, text
+from sqlalchemy.engine import make_url
+
+import conditioning_svc.app
+import conditioning_svc.store
+import debt_svc.app
+import debt_svc.store
+import gateway.app
+import gateway.tables
+import readiness_svc.app
+import readiness_svc.store
+from shared.errors import DependencyUnavailable
+from shared.settings import DatabaseSettings
+
+VERSION_TABLE = "schema_version"
+
+
+class Package(NamedTuple):
+    """A part that has a schema of its own."""
+
+    name: str
+    migrate: Callable[[DatabaseSettings], None]
+    schema: str
+    metadata: MetaData
+
+    def __str__(self) -> str:
+        return self.name
+
+
+PACKAGES = [
+    Package(module.__package__ or "", app.migrate, module.SCHEMA, module.metadata)
+    for app, module in (
+        (readiness_svc.app, readiness_svc.store),
+        (debt_svc.app, debt_svc.store),
+        (conditioning_svc.app, conditioning_svc.store),
+        (gateway.app, gateway.tables),
+    )
+]
+each_package = pytest.mark.parametrize("package", PACKAGES, ids=str)
+
+# Everything that makes a table what it is, in PostgreSQL's own words.
+SHAPE = """
+SELECT 'column', c.table_name, c.column_name || ' ' || c.data_type || ' ' || c.is_nullable || ' '
+       || coalesce(c.character_maximum_length, c.numeric_precision, 0) || ',' || coalesce(c.numeric_scale, 0)
+       || ' ' || coalesce(c.column_default, '')
+  FROM information_schema.columns c WHERE c.table_schema = %(schema)s
+UNION ALL
+SELECT 'constraint', t.relname, k.conname || ' ' || pg_get_constraintdef(k.oid)
+  FROM pg_constraint k JOIN pg_class t ON t.oid = k.conrelid
+ WHERE k.connamespace = %(schema)s::text::regnamespace AND k.contype <> 'n'
+UNION ALL
+SELECT 'index', i.tablename, i.indexdef FROM pg_indexes i WHERE i.schemaname = %(schema)s
+"""
+
+
+def migrate(package: Package, database_url: str) -> None:
+    package.migrate(DatabaseSettings(database_url=database_url))
+
+
+def shape(database_url: str, schema: str) -> set[tuple[Any, ...]]:
+    with psycopg.connect(database_url) as connection:
+        rows = connection.execute(SHAPE, {"schema": schema}).fetchall()
+    return {row for row in rows if row[1] != VERSION_TABLE}
+
+
+def schemas(database_url: str) -> set[str]:
+    with psycopg.connect(database_url) as connection:
+        rows = connection.execute(
+            "SELECT nspname FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'"
+        )
+        return {name for (name,) in rows} - {"public"}
+
+
+def version(database_url: str, schema: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(database_url) as connection:
+        return connection.execute(f"SELECT version_num, xmin::text FROM {schema}.{VERSION_TABLE}".encode()).fetchall()
+
+
+def head(package: Package) -> str:
+    """The newest migration of a package."""
+    folder = Path(import_module(package.name).__path__[0]) / "migrations"
+    return max(path.name for path in folder.glob("[0-9]*.py")).partition("_")[0]
+
+
+@each_package
+def test_an_empty_database_is_brought_to_the_newest_version_touching_only_its_own_schema(
+    package: Package, empty_database_url: str
+) -> None:
+    migrate(package, empty_database_url)
+    assert schemas(empty_database_url) == {package.schema}
+    assert [number for number, _ in version(empty_database_url, package.schema)] == [head(package)]
+    tables = {row[1] for row in shape(empty_database_url, package.schema)}
+    assert tables == {table.name for table in package.metadata.sorted_tables}
+    with psycopg.connect(empty_database_url) as connection:
+        public = connection.execute("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace")
+        assert public.fetchone() == (0,)
+
+
+def test_migrating_again_changes_nothing(database_url: str) -> None:
+    before = [(shape(database_url, p.schema), version(database_url, p.schema)) for p in PACKAGES]
+    for package in PACKAGES:
+        migrate(package, database_url)
+    assert [(shape(database_url, p.schema), version(database_url, p.schema)) for p in PACKAGES] == before
+    assert schemas(database_url) == {package.schema for package in PACKAGES}
+
+
+def test_all_packages_may_migrate_at_once_and_each_twice(empty_database_url: str, database_url: str) -> None:
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-m", package.name, "migrate"],
+            env={"FLUX_DATABASE_URL": empty_database_url},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for package in (*PACKAGES, *PACKAGES)
+    ]
+    said = [process.communicate()[1] for process in running]
+    assert [(process.returncode, words) for process, words in zip(running, said, strict=True)] == [(0, "")] * 8
+    for package in PACKAGES:
+        assert shape(empty_database_url, package.schema) == shape(database_url, package.schema)
+
+
+@each_package
+def test_the_stores_and_the_migrations_agree_on_every_table(package: Package, database_url: str) -> None:
+    def is_own(name: str | None, kind: str, parents: Any) -> bool:
+        return kind != "schema" or name == package.schema
+
+    engine = create_engine(make_url(database_url).set(drivername="postgresql+psycopg"))
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection,
+            opts={
+                "include_schemas": True,
+                "include_name": is_own,
+                "version_table": VERSION_TABLE,
+                "version_table_schema": package.schema,
+                "compare_type": True,
+                "compare_server_default": True,
+            },
+        )
+        assert compare_metadata(context, package.metadata) == []
+    engine.dispose()
+
+
+@each_package
+def test_the_stores_and_the_migrations_agree_on_every_constraint_and_index(
+    package: Package, database_url: str, empty_database_url: str
+) -> None:
+    engine = create_engine(make_url(empty_database_url).set(drivername="postgresql+psycopg"))
+    with engine.begin() as connection:
+        connection.execute(text(f"CREATE SCHEMA {package.schema}"))
+        package.metadata.create_all(connection)
+    engine.dispose()
+    assert shape(database_url, package.schema) == shape(empty_database_url, package.schema)
+
+
+@each_package
+def test_migrating_without_a_database_is_unavailable(package: Package, tmp_path: Path) -> None:
+    with pytest.raises(DependencyUnavailable):
+        migrate(package, f"postgresql://postgres@/flux?host={tmp_path / 'nothing'}")
+
+
+def test_a_migration_that_cannot_run_says_why_in_one_line(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "readiness_svc", "migrate"],
+        env={"FLUX_DATABASE_URL": f"postgresql://postgres@/flux?host={tmp_path / 'nothing'}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 1
+    assert run.stderr == "readiness_svc: the database does not answer; retry in a moment\n"
