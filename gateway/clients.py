@@ -12,12 +12,12 @@ from flux.debt.v1 import debt_service_pb2 as debt_pb
 from flux.debt.v1.debt_service_pb2_grpc import DebtServiceStub
 from flux.readiness.v1 import readiness_service_pb2 as readiness_pb
 from flux.readiness.v1.readiness_service_pb2_grpc import ReadinessServiceStub
-from google.protobuf.json_format import MessageToDict
 
 from gateway.convert import internal
 from gateway.domain.inputs import ConditioningProfile, Ledger, Readiness
 from gateway.domain.session import BenchmarkMeasured, CheckInRecorded, Event, LevelCompleted, TrainingRecorded
 from shared.errors import DependencyUnavailable
+from shared.rpc import wire
 from shared.rpc.deadline import seconds_for_call
 from shared.rpc.options import channel_options
 
@@ -83,9 +83,9 @@ class Services:
         debt = await _call("debt", self._debt.GetRules, debt_pb.GetRulesRequest())
         conditioning = await _call("conditioning", self._conditioning.GetRules, conditioning_pb.GetRulesRequest())
         return {
-            "readiness": MessageToDict(readiness.document),
-            "debt": MessageToDict(debt.document),
-            "conditioning": MessageToDict(conditioning.document),
+            "readiness": wire.from_struct(readiness.document),
+            "debt": wire.from_struct(debt.document),
+            "conditioning": wire.from_struct(conditioning.document),
         }
 
     async def record_check_ins(self, events: Sequence[tuple[Event, CheckInRecorded]]) -> None:

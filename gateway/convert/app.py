@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from flux.app.v1 import app_service_pb2 as pb
-from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import NULL_VALUE, Struct, Value
 
 from gateway.domain.inputs import ConditioningProfile, Ledger
@@ -14,6 +13,7 @@ from gateway.domain.plan import Conditioning, Effort, Exercise, Plan, PlannedExe
 from gateway.domain.session import Notes
 from gateway.domain.sets import LoggedSet, metadata_violations, rounded_count, rounded_weight
 from shared.errors import FieldViolation, InvalidRequest
+from shared.rpc import wire
 
 MAX_NOTE_LENGTH = 4000
 MAX_NAME_LENGTH = 200
@@ -50,7 +50,7 @@ def logged_set(request: pb.LogSetRequest) -> LoggedSet:
     weight = _bounded(request, "weight", _MAX_WEIGHT_KG, violations)
     reps = _bounded(request, "reps", _MAX_REPS, violations)
     seconds = _bounded(request, "seconds", _MAX_SECONDS, violations)
-    metadata: dict[str, Any] = {k: v for k, v in MessageToDict(request.metadata).items() if v is not None}
+    metadata = {k: v for k, v in wire.from_struct(request.metadata).items() if v is not None}
     # What was typed is never lost, even where only whole numbers are counted.
     typed = {"reps": reps, "seconds": seconds}
     metadata |= {f"typed_{name}": value for name, value in typed.items() if value is not None and value % 1}

@@ -2,12 +2,10 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 from flux.common.v1 import training_pb2
 from flux.session.v1 import plan_pb2, session_pb2, session_service_pb2
-from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct
 
 from gateway.convert.internal import ARCHETYPES, EFFORTS, PROTOCOLS, STATES, to_check_in
@@ -79,7 +77,7 @@ def logged_sets(messages: Iterable[session_pb2.WorkoutSet]) -> list[LoggedSet]:
     sets: list[LoggedSet] = []
     violations: list[FieldViolation] = []
     for index, message in enumerate(messages):
-        metadata: dict[str, Any] = {k: v for k, v in MessageToDict(message.metadata).items() if v is not None}
+        metadata = {k: v for k, v in wire.from_struct(message.metadata).items() if v is not None}
         violations += metadata_violations(metadata, f"sets[{index}].metadata")
         sets.append(
             LoggedSet(

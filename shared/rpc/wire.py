@@ -1,9 +1,10 @@
 """Conversions between proto and Python that every service needs. Total: what the contract admits, they convert."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from flux.common.v1 import training_pb2
-from google.protobuf.struct_pb2 import Struct
+from google.protobuf.struct_pb2 import Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from shared.decision import Decision
@@ -46,6 +47,28 @@ def from_decision(decision: training_pb2.Decision) -> Decision:
         alternatives=tuple(decision.alternatives),
         sentence=decision.sentence,
     )
+
+
+def from_struct(struct: Struct) -> dict[str, Any]:
+    """A JSON object as Python values; whole numbers as int. Takes any number, also those that JSON cannot write."""
+    return {name: _plain(value) for name, value in struct.fields.items()}
+
+
+def _plain(value: Value) -> Any:
+    match value.WhichOneof("kind"):
+        case "struct_value":
+            return from_struct(value.struct_value)
+        case "list_value":
+            return [_plain(item) for item in value.list_value.values]
+        case "number_value":
+            number = value.number_value
+            return int(number) if number.is_integer() else number
+        case "string_value":
+            return value.string_value
+        case "bool_value":
+            return value.bool_value
+        case _:
+            return None
 
 
 def to_ruleset(service: str, name: str, rules: Loaded[object]) -> training_pb2.Ruleset:

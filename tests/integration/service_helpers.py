@@ -3,7 +3,7 @@
 import asyncio
 import tempfile
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent import futures
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,6 +16,7 @@ from uuid import UUID
 import grpc
 import grpc_testing
 import psycopg
+import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
@@ -37,7 +38,7 @@ from gateway.outbox import Outbox
 from gateway.rules import SessionRules
 from gateway.store import SessionStore
 from readiness_svc.rules import ReadinessRules
-from shared import rules_loader
+from shared import embedded_postgres, rules_loader
 from shared.db import AsyncDatabase
 from shared.rpc.guard import AsyncGuardInterceptor, Guard, GuardInterceptor
 from shared.rpc.options import SERVER_OPTIONS
@@ -123,7 +124,7 @@ def check_in_event(session: Session) -> Event:
 
 
 def settle_by_rules(
-    session: Session, sets: list[StoredSet] | Any, number: int, now: datetime
+    session: Session, sets: Sequence[StoredSet], number: int, now: datetime
 ) -> tuple[Completion, tuple[Event, ...]]:
     """The use case's own way to settle a session."""
     check_completable(session, SESSION.rules.evidence, now)
@@ -156,7 +157,7 @@ def with_stores[T](database_url: str, body: Callable[[Stores], Awaitable[T]]) ->
 def execute(database_url: str, statement: str, **values: object) -> list[tuple[Any, ...]]:
     """Runs one statement as the owner of everything and answers its rows."""
     with psycopg.connect(database_url, autocommit=True) as connection:
-        cursor = connection.execute(statement.encode(), values)
+        cursor = connection.execute(statement.encode(), values or None)
         return cursor.fetchall() if cursor.description else []
 
 
@@ -164,6 +165,32 @@ def move_back(database_url: str, column: str, span: timedelta) -> None:
     """Makes a moment of every session lie further in the past, as if `span` had passed since."""
     statement = f"UPDATE session.sessions SET {column} = {column} - %(span)s RETURNING 1"  # noqa: S608 - our own words
     assert execute(database_url, statement, span=span)
+
+
+@pytest.fixture(scope="module")
+def module_database_url(postgres: str, migrated_template: str) -> Iterator[str]:
+    """URL of a migrated database that the tests of one module share."""
+    name = f"module_{uuid.uuid4().hex}"
+    execute(postgres, f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
+    yield database_named(postgres, name)
+    execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def emptied_database_url(module_database_url: str) -> str:
+    """URL of the module's database with every table emptied: as good as a fresh one, and much sooner there."""
+    tables = execute(
+        module_database_url,
+        "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables"
+        " WHERE schemaname IN ('readiness', 'debt', 'conditioning', 'session') AND tablename <> 'schema_version'",
+    )
+    execute(module_database_url, "TRUNCATE " + ", ".join(name for (name,) in tables))
+    return module_database_url
+
+
+def database_named(postgres_url: str, name: str) -> str:
+    """URL of another database of the same server."""
+    return postgres_url.replace(f"/{embedded_postgres.DATABASE}?", f"/{name}?")
 
 
 # Servers on a network.

@@ -25,6 +25,7 @@ from readiness_svc.servicer import ReadinessServicer
 from readiness_svc.store import CheckInStore
 from shared.db import Database
 from tests.conftest import FixedClock
+from tests.integration import service_helpers
 from tests.integration.service_helpers import (
     ATHLETE,
     CONDITIONING,
@@ -51,6 +52,10 @@ HIIT, SIT, SS = (
 BIKE = "Assault Bike"
 
 type Call = Callable[[str, Message], Any]
+
+
+module_database_url = service_helpers.module_database_url
+database_url = service_helpers.emptied_database_url
 
 
 @pytest.fixture

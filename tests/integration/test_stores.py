@@ -55,6 +55,7 @@ from shared.clock import SystemClock
 from shared.db import AsyncDatabase, Database
 from shared.errors import DependencyUnavailable, FluxError
 from shared.rpc.guard import as_status
+from tests.integration import service_helpers
 from tests.integration.service_helpers import (
     ATHLETE,
     CONDITIONING,
@@ -75,6 +76,10 @@ CORRECTION = timedelta(hours=SESSION.rules.evidence.correction_hours)
 LATE = timedelta(days=SESSION.rules.evidence.late_completion_days)
 SQUAT = LoggedSet("Back Squat", 0, weight_kg=Decimal("82.50"), reps=5, metadata={"rpe": 8.5})
 FEW = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+module_database_url = service_helpers.module_database_url
+database_url = service_helpers.emptied_database_url
 
 
 @pytest.fixture

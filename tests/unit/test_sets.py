@@ -33,7 +33,9 @@ def test_weight_is_rounded_half_up_to_two_decimals_as_typed(typed: float, kept: 
     assert -rounded_weight(typed).as_tuple().exponent == 2  # type: ignore[operator]
 
 
-@pytest.mark.parametrize(("typed", "kept"), [(0.0, 0), (0.49, 0), (0.5, 1), (1.5, 2), (2.5, 3), (3.5, 4), (7.49, 7), (12.0, 12)])
+@pytest.mark.parametrize(
+    ("typed", "kept"), [(0.0, 0), (0.49, 0), (0.5, 1), (1.5, 2), (2.5, 3), (3.5, 4), (7.49, 7), (12.0, 12)]
+)
 def test_counts_are_rounded_half_up(typed: float, kept: int) -> None:
     assert rounded_count(typed) == kept
 
@@ -90,7 +92,9 @@ def test_numbers_must_be_finite(value: float) -> None:
     assert rules_broken({"avg_watts": value}) == [('metadata["avg_watts"]', "METADATA_VALUE")]
 
 
-@pytest.mark.parametrize(("metadata", "field"), [({"a": "x\0y"}, 'metadata["a"]'), ({"a\0b": 1}, 'metadata["a\\u0000b"]')])
+@pytest.mark.parametrize(
+    ("metadata", "field"), [({"a": "x\0y"}, 'metadata["a"]'), ({"a\0b": 1}, 'metadata["a\\u0000b"]')]
+)
 def test_nul_may_not_be_stored(metadata: dict[str, object], field: str) -> None:
     assert rules_broken(metadata) == [(field, "METADATA_VALUE")]
 
@@ -153,7 +157,9 @@ def one_by_one(sets: list[LoggedSet], shelf: Shelf | None = None) -> Shelf:
     for one in sets:
         position = (one.exercise_name, one.set_index)
         revision, device, _ = kept.get(position, (None, "", None))
-        stale = one.client_rev is not None and revision is not None and (one.client_rev, one.device_id) < (revision, device)
+        stale = (
+            one.client_rev is not None and revision is not None and (one.client_rev, one.device_id) < (revision, device)
+        )
         if not stale:
             kept[position] = (revision if one.client_rev is None else one.client_rev, one.device_id, one.reps)
     return kept
@@ -177,11 +183,11 @@ def test_one_request_leaves_what_its_sets_would_leave_one_by_one(
     assert one_by_one(list(newest_only(sets)), shelf) == one_by_one(sets, shelf)
 
 
-@given(
-    st.lists(with_revision, max_size=8, unique_by=lambda one: (one.key, one.client_rev, one.device_id)), st.data()
-)
+@given(st.lists(with_revision, max_size=8, unique_by=lambda one: (one.key, one.client_rev, one.device_id)), st.data())
 def test_sets_with_revisions_converge_in_any_order(sets: list[LoggedSet], data: st.DataObject) -> None:
-    delivered = data.draw(st.permutations(sets + data.draw(st.lists(st.sampled_from(sets), max_size=4)) if sets else sets))
+    delivered = data.draw(
+        st.permutations(sets + data.draw(st.lists(st.sampled_from(sets), max_size=4)) if sets else sets)
+    )
     assert set_of(newest_only(delivered)) == set_of(newest_only(sets))
 
 

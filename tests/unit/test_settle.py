@@ -123,7 +123,7 @@ def test_missing_main_lift_withholds_the_anchor_only() -> None:
 def test_slot_with_two_exercises_is_paid_only_if_both_are_verified() -> None:
     given_inputs = inputs(State.GREEN, due("SQUAT"), INTERVALS)
     two_lifts = {**SESSION.rules.selections, "SQUAT:MAIN": {**SESSION.rules.selections["PULL:MAIN"]}}
-    two_lifts["SQUAT:MAIN"] = {variant: ("Back Squat", "Chin Up") for variant in two_lifts["SQUAT:MAIN"]}
+    two_lifts["SQUAT:MAIN"] = dict.fromkeys(two_lifts["SQUAT:MAIN"], ("Back Squat", "Chin Up"))
     session = started(given_inputs, replace(SESSION.rules, selections=two_lifts))
     first_only = [one for one in everything_done(session.plan) if one.logged.exercise_name != "Chin Up"]
     withheld = effects(settled(session, first_only)[0], EffectKind.SLOT_DEBT)["SQUAT"]

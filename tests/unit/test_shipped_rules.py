@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from importlib.resources import files
+from typing import Any
 
 import pytest
 
@@ -10,10 +11,10 @@ from conditioning_svc.rules import ConditioningRules
 from debt_svc.rules import DebtRules
 from gateway.rules import SessionRules, disagreements
 from readiness_svc.rules import ReadinessRules
-from shared.rules_loader import RulesError, load_text
+from shared.rules_loader import Loaded, RulesError, load_text
 from tests.unit.builders import BIKE, CONDITIONING, DEBT, READINESS, SESSION
 
-SHAPES: Mapping[str, type] = {
+SHAPES: Mapping[str, type[Any]] = {
     "readiness_svc": ReadinessRules,
     "debt_svc": DebtRules,
     "conditioning_svc": ConditioningRules,
@@ -46,8 +47,10 @@ def test_shipped_rules_of_all_four_load() -> None:
 
 @pytest.mark.parametrize("package", SHAPES)
 def test_shipped_rules_are_the_same_every_time(package: str) -> None:
-    one, other = (load_text(shipped(package), SHAPES[package], file="rules.yaml") for _ in range(2))
-    assert one == other
+    def loaded() -> Loaded[Any]:
+        return load_text(shipped(package), SHAPES[package], file="rules.yaml")
+
+    assert loaded() == loaded()
 
 
 # Faults that are reported at the line where they stand: package, text, its replacement, what is said of it.
@@ -66,7 +69,6 @@ LOCAL = [
     ("debt_svc", "metric: sessions", "metric: session", "unknown value 'session'; did you mean 'sessions'?"),
     ("debt_svc", "metric: sessions", "metric: [sessions]", "metric: unknown value"),
     ("debt_svc", "CORE: [CORE:TRANSVERSE, CORE:SAGITTAL, CORE:FRONTAL]", "CORE: []", "rotation 'CORE' has no slots"),
-    ("debt_svc", "  MAIN: [SQUAT", "  CORE: [SQUAT", "there is no rotation 'MAIN'"),
     ("debt_svc", "under_hours: 48", "under_hours: 0", "must be positive and rise from status to status"),
     ("debt_svc", "under_hours: 48", "under_hours: 96", "must be positive and rise from status to status"),
     ("debt_svc", "{text: Fatigued, under_hours: 48}", "{text: Fatigued}", "those after it are never reached"),
@@ -109,7 +111,8 @@ LOCAL = [
     ("gateway", "Back Squat: {load: WEIGHTED,", "Back Squat: {load: WEIGTHED,", "did you mean 'WEIGHTED'?"),
     ("gateway", "Back Squat: {load: WEIGHTED, unit: REPS}", "Back Squat: {load: WEIGHTED}", "missing key 'unit'"),
     ("gateway", "  Trap Bar Deadlift: {load: WEIGHTED, unit: REPS, reserve: true}",
-     "  Trap Bar Deadlift: {load: WEIGHTED, unit: REPS}", "'Trap Bar Deadlift' is never planned; mark it `reserve: true`"),
+     "  Trap Bar Deadlift: {load: WEIGHTED, unit: REPS}",
+     "'Trap Bar Deadlift' is never planned; mark it `reserve: true`"),
     ("gateway", "  Chin Up: {load: BODYWEIGHT, unit: REPS}", "  Chin Up: {load: BODYWEIGHT, unit: REPS, reserve: true}",
      "exercise 'Chin Up' is planned, so it is no reserve"),
     ("gateway", "[Back Squat]", "[Back Sqat]", "unknown exercise 'Back Sqat'; did you mean 'Back Squat'?"),
@@ -124,9 +127,10 @@ LOCAL = [
     ("gateway", ", RED: RFD:UPPER}", "}", "tier 'RFD' gives no slot for state RED"),
     ("gateway", "HINGE:ACCESSORY_HIP]", "HINGE:ACCESSORY_HIPS]", "unknown slot 'HINGE:ACCESSORY_HIPS'; did you mean"),
     ("gateway", "  HINGE: [PUSH", "  HINGES: [PUSH", "unknown slot 'HINGES:MAIN'; did you mean 'HINGE:MAIN'?"),
-    ("gateway", "PUSH:ACCESSORY_VERTICAL: PULL:ACCESSORY_HORIZONTAL", "PUSH:ACCESSORY_VERTICAL: PULL:ACCESSORY_HORIZONAL",
-     "unknown slot 'PULL:ACCESSORY_HORIZONAL'"),
-    ("gateway", "  LUNGE:ACCESSORY: {GREEN", "  LUNGES:ACCESSORY: {GREEN", "nothing ever asks for slot 'LUNGES:ACCESSORY'"),
+    ("gateway", "PUSH:ACCESSORY_VERTICAL: PULL:ACCESSORY_HORIZONTAL",
+     "PUSH:ACCESSORY_VERTICAL: PULL:ACCESSORY_HORIZONAL", "unknown slot 'PULL:ACCESSORY_HORIZONAL'"),
+    ("gateway", "  LUNGE:ACCESSORY: {GREEN", "  LUNGES:ACCESSORY: {GREEN",
+     "nothing ever asks for slot 'LUNGES:ACCESSORY'"),
     ("gateway", "HINGE:MAIN: {DEFAULT", "HINGE:MAIN: {DEFALT", "unknown value 'DEFALT'; did you mean 'DEFAULT'?"),
     ("gateway", "working_sets: 1 ", "working_sets: 0 ", "nothing progresses without evidence"),
     ("gateway", "interval_rounds: 1.0", "interval_rounds: 0", "interval_rounds is a share above 0 and at most 1"),
@@ -141,21 +145,23 @@ LOCAL = [
 
 # Faults of something that is not there, or of the whole: reported at the table that should have it.
 OF_A_TABLE = [
-    ("readiness_svc", "  knee_pain: {", "  knee: {", "signals:", "signal 'knee_pain' is not graded"),
-    ("readiness_svc", "  GREEN: PERFORMANCE\n", "", "archetypes:", "state GREEN leads to no archetype"),
-    ("debt_svc", "[SQUAT, PUSH, HINGE, PULL]", "[SQUAT, PUSH, SQUAT]", "rotations:", "slot 'SQUAT' stands 2 times"),
-    ("debt_svc", "CORE:FRONTAL]", "SQUAT]", "rotations:", "a slot belongs to one rotation, once"),
-    ("debt_svc", "  - {text: Fully Primed}\n", "", "statuses:", "the last status must have no under_hours"),
-    ("conditioning_svc", "  GREEN: [HIIT, SIT]\n", "", "by_state:", "state GREEN trains no protocol"),
-    ("conditioning_svc", "  RED: [SS]", "  RED: []", "by_state:", "state RED trains no protocol"),
-    ("conditioning_svc", "  ORANGE: [HIIT, SIT]\n  RED: [SS]", "  ORANGE: [HIIT]\n  RED: [HIIT]", "SS:\n",
-     "no state trains SS, so its ladder is unreachable"),
-    ("conditioning_svc", "      - {rounds: 1, effort: BENCHMARK, text: 2-mile time trial}\n", "", "HIIT:\n",
+    ("readiness_svc", "  knee_pain: {", "  knee: {", "  knee_pain: {", "signal 'knee_pain' is not graded"),
+    ("readiness_svc", "  GREEN: PERFORMANCE\n", "", "  GREEN: PERFORMANCE", "state GREEN leads to no archetype"),
+    ("debt_svc", "  MAIN: [SQUAT", "  MAINS: [SQUAT", "  MAIN:", "there is no rotation 'MAIN'"),
+    ("debt_svc", "[SQUAT, PUSH, HINGE, PULL]", "[SQUAT, PUSH, SQUAT]", "  MAIN:", "slot 'SQUAT' stands 2 times"),
+    ("debt_svc", "CORE:FRONTAL]", "SQUAT]", "  MAIN:", "a slot belongs to one rotation, once"),
+    ("debt_svc", "  - {text: Fully Primed}\n", "", "  - {text: Fatigued", "the last status must have no under_hours"),
+    ("conditioning_svc", "  GREEN: [HIIT, SIT]\n", "", "  GREEN: [", "state GREEN trains no protocol"),
+    ("conditioning_svc", "  RED: [SS]", "  RED: []", "  GREEN: [", "state RED trains no protocol"),
+    ("conditioning_svc", "  ORANGE: [HIIT, SIT]\n  RED: [SS]", "  ORANGE: [HIIT]\n  RED: [HIIT]",
+     "    progressive: false", "no state trains SS, so its ladder is unreachable"),
+    ("conditioning_svc", "      - {rounds: 1, effort: BENCHMARK, text: 2-mile time trial}\n", "",
+     "      - {rounds: 1, effort: BENCH",
      "TARGET_WATTS scales a benchmark, but no level of this ladder measures one"),
-    ("conditioning_svc", "  SIT:\n    progressive: true", "  SIT:\n    progressive: false", "SIT:\n",
+    ("conditioning_svc", "  SIT:\n    progressive: true", "  SIT:\n    progressive: false", "      - {rounds: 2,",
      "a ladder that is not progressive never leaves level 1"),
-    ("gateway", "[{tier: RFD}]", "[{tier: RDF}]", "templates:", "unknown tier 'RDF'; did you mean 'RFD'?"),
-    ("gateway", "  RECOVERY:\n", "  RECOVRY:\n", "RECOVERY:\n", "unknown value 'RECOVRY'; did you mean 'RECOVERY'?"),
+    ("gateway", "[{tier: RFD}]", "[{tier: RDF}]", "  PERFORMANCE:\n", "unknown tier 'RDF'; did you mean 'RFD'?"),
+    ("gateway", "  RECOVERY:\n", "  RECOVRY:\n", "  RECOVERY:\n", "unknown value 'RECOVRY'; did you mean 'RECOVERY'?"),
 ]  # fmt: skip
 
 
@@ -163,18 +169,17 @@ OF_A_TABLE = [
 def test_fault_in_shipped_rules_is_reported_where_it_stands(package: str, old: str, new: str, said: str) -> None:
     found = faults(package, old, new)
     prefix = f"rules.yaml:{line_of(package, old)}: "
-    assert [one for one in found if said in one and one.startswith(prefix)] or "MAIN'" in said, found
-    assert any(said in one for one in found), found
+    assert any(said in one and one.startswith(prefix) for one in found), found
 
 
 @pytest.mark.parametrize(("package", "old", "new", "table", "said"), OF_A_TABLE)
 def test_fault_of_a_whole_table_is_reported_at_the_table(
     package: str, old: str, new: str, table: str, said: str
 ) -> None:
-    lines = {line_of(package, table), line_of(package, table) + 1}
-    found = [one for one in faults(package, old, new) if said in one]
-    assert found
-    assert int(found[0].split(":")[1]) in lines, found
+    # a table begins where its first entry stands
+    prefix = f"rules.yaml:{line_of(package, table)}: "
+    found = faults(package, old, new)
+    assert any(said in one and one.startswith(prefix) for one in found), found
 
 
 def test_ladder_without_levels_is_refused() -> None:
@@ -201,7 +206,12 @@ def test_several_faults_in_shipped_rules_are_reported_at_once() -> None:
     text = text.replace("ORANGE: RFD:LOW", "ORANGE: RFD:LOWER")
     with pytest.raises(RulesError) as caught:
         load_text(text, SessionRules, file="rules.yaml")
-    for said in ("'Back Sqat'", "working_sets must be at least 1", "'RFD:LOWER'", "exercise 'Back Squat' is never planned"):
+    for said in (
+        "'Back Sqat'",
+        "working_sets must be at least 1",
+        "'RFD:LOWER'",
+        "exercise 'Back Squat' is never planned",
+    ):
         assert said in str(caught.value)
 
 
@@ -209,9 +219,11 @@ def test_several_faults_in_shipped_rules_are_reported_at_once() -> None:
 LOOSENED = [
     pytest.param("readiness_svc", "lower: 4, upper: 6}", "lower: 4, upper: 7}", id="knee pain 6 is not RED"),
     pytest.param("readiness_svc", "  GREEN: PERFORMANCE", "  GREEN: RECOVERY", id="ORANGE trains harder than GREEN"),
-    pytest.param("readiness_svc", "worse: HIGHER", "worse: LOWER", id="more pain is better"),
+    pytest.param("readiness_svc", "knee_pain: {worse: HIGHER", "knee_pain: {worse: LOWER", id="more pain is better"),
     pytest.param("conditioning_svc", "  GREEN: [HIIT, SIT]", "  GREEN: [HIIT]", id="SIT on ORANGE days only"),
-    pytest.param("gateway", "GREEN: RFD:HIGH, ORANGE: RFD:LOW", "GREEN: RFD:LOW, ORANGE: RFD:HIGH", id="HIGH on ORANGE"),
+    pytest.param(
+        "gateway", "GREEN: RFD:HIGH, ORANGE: RFD:LOW", "GREEN: RFD:LOW, ORANGE: RFD:HIGH", id="HIGH on ORANGE"
+    ),
 ]
 
 
@@ -258,7 +270,9 @@ def test_shipped_rules_agree_with_each_other() -> None:
     assert list(disagreements(SESSION.rules, ROTATIONS, BIKE)) == []
 
 
-def said_of(rotations: Mapping[str, Iterable[str]] = ROTATIONS, equipment: str = BIKE, rules: SessionRules = SESSION.rules) -> str:
+def said_of(
+    rotations: Mapping[str, Iterable[str]] = ROTATIONS, equipment: str = BIKE, rules: SessionRules = SESSION.rules
+) -> str:
     return "\n".join(disagreements(rules, rotations, equipment))
 
 
@@ -274,7 +288,9 @@ def test_main_pattern_without_accessories_is_a_disagreement() -> None:
 
 
 def test_slot_without_selection_is_a_disagreement() -> None:
-    assert said_of({**ROTATIONS, "CORE": ("CORE:LATERAL",)}) == "slot 'CORE:LATERAL' of rotation 'CORE' has no selection"
+    assert (
+        said_of({**ROTATIONS, "CORE": ("CORE:LATERAL",)}) == "slot 'CORE:LATERAL' of rotation 'CORE' has no selection"
+    )
 
 
 def test_machine_that_is_not_in_the_catalog_is_a_disagreement() -> None:
