@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
 # Above this share of a benchmark no work is defensible.
 HIGHEST_MULTIPLIER = 1.30
@@ -14,6 +15,10 @@ class Protocol(StrEnum):
     HIIT = "HIIT"
     SIT = "SIT"
     SS = "SS"
+
+
+# How hard each protocol is on an athlete; a worse state never trains a harder one.
+HARDNESS = {Protocol.SS: 1, Protocol.HIIT: 2, Protocol.SIT: 3}
 
 
 class Effort(StrEnum):
@@ -98,6 +103,9 @@ class ConditioningRules:
     by_state: Mapping[StateName, tuple[Protocol, ...]]
     protocols: Mapping[Protocol, Ladder]
 
+    def _hardest(self, state: StateName) -> int:
+        return max((HARDNESS[protocol] for protocol in self.by_state.get(state, ())), default=0)
+
     def problems(self) -> Iterator[tuple[tuple[str, ...], str]]:
         """What the types cannot say: every state trains something, every protocol is trained, RED is easy."""
         for state in StateName:
@@ -108,6 +116,9 @@ class ConditioningRules:
                 yield ("protocols",), f"protocol {protocol.value} has no ladder"
             elif all(protocol not in candidates for candidates in self.by_state.values()):
                 yield ("protocols", protocol.value), f"no state trains {protocol.value}, so its ladder is unreachable"
+        for better, worse in pairwise(StateName):
+            if self._hardest(worse) > self._hardest(better):
+                yield ("by_state", worse), f"{worse} must not train a harder protocol than {better}"
         for candidate in self.by_state.get(StateName.RED, ()):
             if candidate in self.protocols and self.protocols[candidate].is_hard:
                 yield (

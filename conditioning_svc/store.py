@@ -9,15 +9,18 @@ from sqlalchemy import (
     Column,
     Connection,
     DateTime,
+    Index,
     Integer,
     MetaData,
     Table,
     Text,
     Uuid,
+    and_,
     any_,
     bindparam,
     func,
     select,
+    update,
 )
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
@@ -31,7 +34,7 @@ from conditioning_svc.domain import (
     complete,
 )
 from conditioning_svc.rules import ConditioningRules, Protocol
-from shared.db import Database
+from shared.db import Database, one_at_a_time
 
 SCHEMA = "conditioning"
 metadata = MetaData(schema=SCHEMA)
@@ -68,6 +71,7 @@ inbox = Table(
     Column("average_watts", Integer),
     Column("completed_time", DateTime(timezone=True), nullable=False),
     Column("received_time", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Index("inbox_by_athlete", "athlete_id", "completed_time"),
 )
 
 _ATHLETES = bindparam("athlete_ids", type_=ARRAY(Uuid))
@@ -76,7 +80,13 @@ _BENCHMARKS = (
     select(benchmarks)
     .ext(distinct_on(benchmarks.c.athlete_id, benchmarks.c.protocol, benchmarks.c.equipment))
     .where(benchmarks.c.athlete_id == any_(_ATHLETES))
-    .order_by(benchmarks.c.athlete_id, benchmarks.c.protocol, benchmarks.c.equipment, benchmarks.c.measured_time.desc())
+    .order_by(
+        benchmarks.c.athlete_id,
+        benchmarks.c.protocol,
+        benchmarks.c.equipment,
+        benchmarks.c.measured_time.desc(),
+        benchmarks.c.session_id.desc(),
+    )
 )
 
 
@@ -102,8 +112,8 @@ class ProfileStore:
     def record(self, events: Sequence[ConditioningEvent], rules: ConditioningRules) -> None:
         """Applies the events that were not applied before, all or none. Raises DependencyUnavailable."""
         with self._database.writing() as connection:
-            # A fixed order of locks: two batches for the same athletes cannot wait for each other.
-            for event in sorted(events, key=lambda event: (event.athlete_id, event.event_id)):
+            one_at_a_time(connection, (event.athlete_id for event in events))
+            for event in events:
                 if not _receive(connection, event):
                     continue
                 if isinstance(event.effect, LevelCompleted):
@@ -133,22 +143,24 @@ def _receive(connection: Connection, event: ConditioningEvent) -> bool:
 def _move_level(
     connection: Connection, event: ConditioningEvent, done: LevelCompleted, rules: ConditioningRules
 ) -> None:
+    first = Standing()
     reached = complete(Standing(epoch=done.epoch), done, event.completed_time, rules.protocols[done.protocol])
-    row = insert(levels).values(
-        athlete_id=event.athlete_id,
-        protocol=done.protocol,
-        level=reached.level,
-        epoch=reached.epoch,
-        last_done_time=reached.last_done_time,
-    )
+    if done.epoch == first.epoch:
+        row = insert(levels).values(
+            athlete_id=event.athlete_id,
+            protocol=done.protocol,
+            level=first.level,
+            epoch=first.epoch,
+            last_done_time=event.completed_time,
+        )
+        connection.execute(row.on_conflict_do_nothing())
+    mine = and_(levels.c.athlete_id == event.athlete_id, levels.c.protocol == done.protocol)
     connection.execute(
-        row.on_conflict_do_update(
-            index_elements=["athlete_id", "protocol"],
-            set_={
-                "level": func.greatest(levels.c.level, row.excluded.level),
-                "last_done_time": func.greatest(levels.c.last_done_time, row.excluded.last_done_time),
-            },
-            where=levels.c.epoch == row.excluded.epoch,
+        update(levels)
+        .where(mine, levels.c.epoch == done.epoch)
+        .values(
+            level=func.greatest(levels.c.level, reached.level),
+            last_done_time=func.greatest(levels.c.last_done_time, event.completed_time),
         )
     )
 

@@ -12,6 +12,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    Index,
     Integer,
     MetaData,
     Table,
@@ -25,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import Insert, insert
 
 from debt_svc.domain import Ledger, Training, TrainingEvent
-from shared.db import Database
+from shared.db import Database, one_at_a_time
 
 SCHEMA = "debt"
 metadata = MetaData(schema=SCHEMA)
@@ -54,6 +55,7 @@ inbox = Table(
     Column("slots", ARRAY(Text), nullable=False),
     Column("completed_time", DateTime(timezone=True), nullable=False),
     Column("received_time", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Index("inbox_by_athlete", "athlete_id", "session_number"),
 )
 
 # Left join: an athlete whose sessions trained nothing that takes turns still has a number of sessions.
@@ -90,8 +92,8 @@ class LedgerStore:
         Each row takes the greater of what it has and what the event says, as `domain.apply` does.
         """
         with self._database.writing() as connection:
-            # A fixed order of locks: two batches for the same athletes cannot wait for each other.
-            for event in sorted(events, key=lambda event: (event.athlete_id, event.event_id)):
+            one_at_a_time(connection, (event.athlete_id for event in events))
+            for event in events:
                 fresh = connection.execute(
                     insert(inbox)
                     .values(

@@ -9,7 +9,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import and_, func, insert, literal, select, update
+from sqlalchemy import Interval, and_, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.session import (
@@ -26,8 +26,8 @@ from shared.db import AsyncDatabase
 
 # Longer than any delivery may take.
 HOLD = timedelta(seconds=10)
-FIRST_PAUSE = timedelta(milliseconds=500)
-LONGEST_PAUSE = timedelta(seconds=30)
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 30.0
 
 KINDS: dict[str, type[Payload]] = {
     "CHECK_IN": CheckInRecorded,
@@ -71,10 +71,13 @@ class Outbox:
             .order_by(outbox.c.not_before)
             .limit(limit)
             .with_for_update(skip_locked=True)
+            # Else the planner may run it again for every row, and more is held than was asked for.
+            .cte("due")
+            .prefix_with("MATERIALIZED")
         )
         held = (
             update(outbox)
-            .where(outbox.c.event_id.in_(due.scalar_subquery()))
+            .where(outbox.c.event_id.in_(select(due.c.event_id)))
             .values(not_before=func.now() + HOLD, attempts=outbox.c.attempts + 1)
             .returning(outbox.c.event_id, outbox.c.athlete_id, outbox.c.session_id, outbox.c.kind, outbox.c.payload)
         )
@@ -95,9 +98,10 @@ class Outbox:
 
     async def let_go(self, event_ids: Iterable[UUID]) -> None:
         """Lets events be tried again after a pause that doubles with every attempt."""
-        pause = func.least(
-            literal(FIRST_PAUSE) * func.power(2, func.least(outbox.c.attempts, 16)), literal(LONGEST_PAUSE)
+        seconds = func.least(
+            FIRST_PAUSE_SECONDS * func.power(2, func.least(outbox.c.attempts, 16)), LONGEST_PAUSE_SECONDS
         )
+        pause = func.make_interval(0, 0, 0, 0, 0, 0, seconds, type_=Interval)
         async with self._database.reading() as connection:
             await connection.execute(
                 update(outbox).where(outbox.c.event_id.in_(list(event_ids))).values(not_before=func.now() + pause)

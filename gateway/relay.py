@@ -84,4 +84,5 @@ class Relay:
                 await self._send(send, [event])
             return
         _log.error("event %s was refused for good (%s): this is a bug", events[0].event_id, error.code().name)
-        await self._outbox.settle([events[0].event_id], Delivery.DEAD)
+        with suppress(DependencyUnavailable):  # then it is tried, refused and buried once more
+            await self._outbox.settle([events[0].event_id], Delivery.DEAD)

@@ -72,6 +72,30 @@ class BlockTemplate:
 
 
 @dataclass(frozen=True)
+class Tier:
+    """Slots of one kind of work by readiness state."""
+
+    hardest_first: tuple[str, ...]
+    by_state: Mapping[State, str]
+
+    def problems(self) -> Problems:
+        """What the types cannot say: every state has a slot, and a worse one never a harder slot."""
+        for state in State:
+            if state not in self.by_state:
+                yield ("by_state",), f"there is no slot for state {state}"
+            elif self.by_state[state] not in self.hardest_first:
+                yield ("by_state", state), _unknown("slot", self.by_state[state], self.hardest_first)
+        ranks = [self.hardest_first.index(slot) for slot in self._given() if slot in self.hardest_first]
+        if ranks != sorted(ranks):
+            yield ("by_state",), "a worse state must not get a harder slot"
+        if self.hardest_first and self.by_state.get(State.ORANGE) == self.hardest_first[0]:
+            yield ("by_state", State.ORANGE), "ORANGE must not get the hardest slot"
+
+    def _given(self) -> list[str]:
+        return [self.by_state[state] for state in State if state in self.by_state]
+
+
+@dataclass(frozen=True)
 class PlausibleWatts:
     """The average power that a time trial can have, both ends included."""
 
@@ -113,7 +137,7 @@ class SessionRules:
     ruleset: str
     catalog: Mapping[str, CatalogEntry]
     templates: Mapping[Archetype, tuple[BlockTemplate, ...]]
-    tiers: Mapping[str, Mapping[State, str]]
+    tiers: Mapping[str, Tier]
     related: Mapping[str, tuple[str, ...]]
     complements: Mapping[str, str]
     selections: Mapping[str, Mapping[Variant, tuple[str, ...]]]
@@ -149,10 +173,13 @@ class SessionRules:
         for component in self.components:
             if component.tier is not None and component.tier not in self.tiers:
                 yield ("templates",), _unknown("tier", component.tier, self.tiers)
-        for tier, by_state in self.tiers.items():
-            for state in State:
-                if state not in by_state:
-                    yield ("tiers", tier), f"tier {tier!r} gives no slot for state {state.value}"
+        for archetype, blocks in self.templates.items():
+            used: set[str | None] = set()
+            for component in (component for block in blocks for component in block.components):
+                if component.complements is not None and component.complements not in used:
+                    message = f"complements {component.complements!r}, but no rotation of that name comes before it"
+                    yield ("templates", archetype), message
+                used.add(component.rotation)
 
     def _named_slots(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         for archetype, blocks in self.templates.items():
@@ -160,9 +187,9 @@ class SessionRules:
                 for index, component in enumerate(block.components):
                     if component.slot is not None:
                         yield ("templates", archetype, number, "components", index), component.slot
-        for tier, by_state in self.tiers.items():
-            for state, slot in by_state.items():
-                yield ("tiers", tier, state), slot
+        for name, tier in self.tiers.items():
+            for index, slot in enumerate(tier.hardest_first):
+                yield ("tiers", name, "hardest_first", index), slot
         for pattern, slots in self.related.items():
             yield ("related", pattern), pattern + MAIN_SUFFIX
             for index, slot in enumerate(slots):
@@ -177,6 +204,10 @@ class SessionRules:
         for slot in self.selections:
             if slot not in named and not slot.startswith(rotations):
                 yield ("selections", slot), f"nothing ever asks for slot {slot!r}"
+        asked = {component.tier for component in self.components}
+        for tier in self.tiers:
+            if tier not in asked:
+                yield ("tiers", tier), f"no template asks for tier {tier!r}"
         selected = {name for variants in self.selections.values() for names in variants.values() for name in names}
         for name, entry in self.catalog.items():
             planned = name in selected or entry.unit is TrackingUnit.WATTS

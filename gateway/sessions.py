@@ -4,7 +4,7 @@ import asyncio
 import base64
 import binascii
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from gateway.clients import Services
@@ -22,6 +22,7 @@ from gateway.domain.session import (
     SessionSummary,
     SessionView,
     Status,
+    Windows,
     check_completable,
     settle,
 )
@@ -108,8 +109,7 @@ class Sessions:
     async def log(self, athlete_id: UUID, session_id: UUID, sets: Sequence[LoggedSet]) -> None:
         """Logs sets, all or none. Raises UnknownExercise, SessionNotFound, SessionClosed."""
         check_exercises((logged.exercise_name for logged in sets), self._rules.catalog)
-        correction = timedelta(hours=self._rules.evidence.correction_hours)
-        await self._store.log(athlete_id, session_id, newest_only(sets), correction)
+        await self._store.log(athlete_id, session_id, newest_only(sets), Windows.of(self._rules.evidence))
 
     async def stored_sets(self, athlete_id: UUID, session_id: UUID) -> list[StoredSet]:
         """The sets of a session as they are kept."""

@@ -19,11 +19,11 @@ from gateway.domain.session import (
     Event,
     Notes,
     Session,
-    SessionClosed,
     SessionCompleted,
     SessionNotFound,
     SessionSummary,
     Status,
+    Windows,
 )
 from gateway.domain.sets import UNPLANNED, LoggedSet, StoredSet
 from gateway.tables import athletes, sessions, workout_sets
@@ -33,7 +33,7 @@ type Settle = Callable[[Session, Sequence[StoredSet], int, datetime], tuple[Comp
 
 
 # One statement: it finds the session, the slot that the plan gives to each exercise, and refuses what comes too late.
-# `not_after` is the last completion that may still be corrected.
+# Device ids are compared byte by byte, whatever language the database sorts by.
 _LOG_SETS = text(f"""
 INSERT INTO session.workout_sets AS kept (
   athlete_id, session_id, slot, exercise_name, set_index, weight_kg, reps, seconds,
@@ -46,15 +46,20 @@ CROSS JOIN jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(
   exercise_name text, set_index smallint, weight_kg numeric, reps smallint, seconds int,
   is_warmup boolean, is_benchmark boolean, metadata jsonb, client_rev int, device_id text)
 WHERE s.athlete_id = :athlete_id AND s.session_id = :session_id
-  AND (s.completed_time IS NULL OR s.completed_time > now() - :window)
+  AND (s.completed_time IS NULL OR s.completed_time >= now() - :correction)
+  AND (s.status <> 'ABANDONED' OR s.started_time >= now() - :late)
 ON CONFLICT (athlete_id, session_id, slot, exercise_name, set_index) DO UPDATE SET
   weight_kg = excluded.weight_kg, reps = excluded.reps, seconds = excluded.seconds,
   is_warmup = excluded.is_warmup, is_benchmark = excluded.is_benchmark, metadata = excluded.metadata,
   client_rev = coalesce(excluded.client_rev, kept.client_rev), device_id = excluded.device_id,
   updated_time = excluded.updated_time
 WHERE excluded.client_rev IS NULL OR kept.client_rev IS NULL
-  OR (excluded.client_rev, excluded.device_id) >= (kept.client_rev, kept.device_id)
+  OR (excluded.client_rev, excluded.device_id COLLATE "C") >= (kept.client_rev, kept.device_id COLLATE "C")
 """)  # noqa: S608 - the only thing put in is a constant
+
+
+# For sets that come with a completion: whether that is still possible is decided with it.
+UNLIMITED = Windows(correction=timedelta(days=36_500), late=timedelta(days=36_500))
 
 
 class SessionStore:
@@ -128,13 +133,13 @@ class SessionStore:
                 for row in rows
             ]
 
-    async def log(self, athlete_id: UUID, session_id: UUID, logged: Sequence[LoggedSet], correction: timedelta) -> None:
+    async def log(self, athlete_id: UUID, session_id: UUID, logged: Sequence[LoggedSet], windows: Windows) -> None:
         """Upserts sets, all or none; a set that is older than the one kept changes nothing.
 
-        Raises SessionNotFound, or SessionClosed if the session was completed longer than `correction` ago.
+        Raises SessionNotFound, or SessionClosed if the session was completed or abandoned too long ago.
         """
         async with self._database.reading() as connection:
-            await _log(connection, athlete_id, session_id, logged, correction)
+            await _log(connection, athlete_id, session_id, logged, windows)
 
     async def complete(
         self, athlete_id: UUID, session_id: UUID, logged: Sequence[LoggedSet], notes: Notes, settle: Settle
@@ -149,7 +154,7 @@ class SessionStore:
             if session.status is Status.COMPLETED:
                 return session, ()
             if logged:
-                await _log(connection, athlete_id, session_id, logged, timedelta())
+                await _log(connection, athlete_id, session_id, logged, UNLIMITED)
             number, now = await _next_number(connection, athlete_id)
             stored_sets = await _sets(connection, athlete_id, session_id)
             completion, events = settle(session, stored_sets, number, now)
@@ -215,30 +220,35 @@ async def _log(
     athlete_id: UUID,
     session_id: UUID,
     logged: Sequence[LoggedSet],
-    correction: timedelta,
+    windows: Windows,
 ) -> None:
     rows = msgspec.json.encode([_row(one) for one in logged]).decode()
     done = await connection.execute(
-        _LOG_SETS, {"athlete_id": athlete_id, "session_id": session_id, "rows": rows, "window": correction}
+        _LOG_SETS,
+        {
+            "athlete_id": athlete_id,
+            "session_id": session_id,
+            "rows": rows,
+            "correction": windows.correction,
+            "late": windows.late,
+        },
     )
     if done.rowcount == 0:
-        await _why_nothing_was_logged(connection, athlete_id, session_id, correction)
+        await _why_nothing_was_logged(connection, athlete_id, session_id, windows)
 
 
 async def _why_nothing_was_logged(
-    connection: AsyncConnection, athlete_id: UUID, session_id: UUID, correction: timedelta
+    connection: AsyncConnection, athlete_id: UUID, session_id: UUID, windows: Windows
 ) -> None:
     """Returns if every set was older than the one kept, which is fine. Raises SessionNotFound or SessionClosed."""
-    closed = sessions.c.completed_time <= func.now() - correction
-    row = (await connection.execute(select(closed.label("closed")).where(_is(athlete_id, session_id)))).first()
+    done = sessions.c.completed_time < func.now() - windows.correction
+    given_up = and_(sessions.c.status == Status.ABANDONED, sessions.c.started_time < func.now() - windows.late)
+    asked = select(done.label("done"), given_up.label("given_up")).where(_is(athlete_id, session_id))
+    row = (await connection.execute(asked)).first()
     if row is None:
         raise SessionNotFound
-    if row.closed:
-        hours = correction // timedelta(hours=1)
-        raise SessionClosed(
-            f"the session was completed more than {hours} hours ago; its sets can no longer be changed",
-            window_hours=str(hours),
-        )
+    if row.done or row.given_up:
+        raise windows.closed(completed=row.done)
 
 
 async def _sets(connection: AsyncConnection, athlete_id: UUID, session_id: UUID) -> list[StoredSet]:

@@ -73,8 +73,6 @@ def grade(signal: str, value: int, bands: Bands) -> Reading:
 def _why_state(state: State, readings: tuple[Reading, ...]) -> Decision:
     deciding = [reading for reading in readings if reading.state is state]
     said = " and ".join(f"{_words(reading.signal)} {reading.value} of 10" for reading in deciding)
-    closest = min((reading for reading in readings if reading.margin), key=_margin, default=None)
-    outlook = "" if state is State.RED or closest is None else f"; {_distance(closest)}"
     return Decision(
         subject="state",
         outcome=state.name,
@@ -82,7 +80,7 @@ def _why_state(state: State, readings: tuple[Reading, ...]) -> Decision:
         inputs={reading.signal: str(reading.value) for reading in readings},
         threshold=" and ".join(reading.threshold for reading in deciding),
         alternatives=tuple(other.name for other in State if other is not state),
-        sentence=f"Today is {state.name} because of {said}{outlook}.",
+        sentence=f"Today is {state.name} because of {said} ({', '.join(map(_distance, readings))}).",
     )
 
 
@@ -97,11 +95,9 @@ def _why_archetype(state: State, archetype: Archetype) -> Decision:
     )
 
 
-def _margin(reading: Reading) -> int:
-    return reading.margin or 0
-
-
 def _distance(reading: Reading) -> str:
+    if reading.margin is None:
+        return f"{_words(reading.signal)} is {reading.state.name}"
     points = "one point" if reading.margin == 1 else f"{reading.margin} points"
     return f"{_words(reading.signal)} is {points} from {State(reading.state + 1).name}"
 

@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from itertools import pairwise
 
 # The answers that a check-in can give.
 SCALE = range(11)
-# The signals that a check-in holds; the rules must grade each of them.
-SIGNALS = ("knee_pain", "energy")
+# From here on an athlete recovers, whatever the rules: more pain than this is not acceptable under load
+# (Silbernagel 2007, pain-monitoring model).
+KNEE_PAIN_IS_RED = 6
 
 
 class State(IntEnum):
@@ -40,6 +42,10 @@ class Direction(StrEnum):
     LOWER = "LOWER"
 
 
+# The signals that a check-in holds, and which end of each is the worse one. The rules must grade all of them.
+SIGNALS = {"knee_pain": Direction.HIGHER, "energy": Direction.LOWER}
+
+
 @dataclass(frozen=True)
 class Bands:
     """Where a signal changes state: below `lower`, from `lower` to below `upper`, and from `upper` on."""
@@ -66,7 +72,7 @@ class ReadinessRules:
     archetypes: Mapping[StateName, Archetype]
 
     def problems(self) -> Iterator[tuple[tuple[str, ...], str]]:
-        """What the types cannot say: every signal is graded, every state leads somewhere, RED to recovery."""
+        """What the types cannot say: every signal is graded, every state leads on, nothing loosens safety."""
         for name in self.signals:
             if name not in SIGNALS:
                 yield ("signals", name), f"unknown signal {name!r}; a check-in has {', '.join(SIGNALS)}"
@@ -76,5 +82,21 @@ class ReadinessRules:
         for state in StateName:
             if state not in self.archetypes:
                 yield ("archetypes",), f"state {state.value} leads to no archetype"
+        yield from self._loosened()
+
+    def _loosened(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Rules may tighten what keeps athletes safe, never loosen it."""
+        for name, bands in self.signals.items():
+            if name in SIGNALS and bands.worse is not SIGNALS[name]:
+                yield ("signals", name, "worse"), f"{name} is worse when it is {SIGNALS[name]}"
+        knee_pain = self.signals.get("knee_pain")
+        if knee_pain is not None and knee_pain.upper > KNEE_PAIN_IS_RED:
+            yield ("signals", "knee_pain", "upper"), f"knee pain of {KNEE_PAIN_IS_RED} and more must be RED"
+        for better, worse in pairwise(StateName):
+            if (
+                self.archetypes.get(better) is Archetype.RECOVERY
+                and self.archetypes.get(worse) is Archetype.PERFORMANCE
+            ):
+                yield ("archetypes", worse), f"{worse} must not train harder than {better}"
         if self.archetypes.get(StateName.RED) is Archetype.PERFORMANCE:
             yield ("archetypes", "RED"), "a RED athlete must recover: RED may only lead to RECOVERY"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import CheckConstraint, Column, DateTime, MetaData, SmallInteger, Table, Text, Uuid
+from sqlalchemy import CheckConstraint, Column, DateTime, Index, MetaData, SmallInteger, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import insert
 
 from readiness_svc.domain import RecordedCheckIn
@@ -22,6 +22,7 @@ check_ins = Table(
     Column("energy", SmallInteger, CheckConstraint("energy BETWEEN 0 AND 10"), nullable=False),
     Column("state", Text, CheckConstraint("state IN ('GREEN', 'ORANGE', 'RED')"), nullable=False),
     Column("check_in_time", DateTime(timezone=True), nullable=False),
+    Index("check_ins_by_athlete", "athlete_id", "check_in_time"),
 )
 
 
@@ -42,7 +43,7 @@ class CheckInStore:
                 "state": event.state.name,
                 "check_in_time": event.check_in_time,
             }
-            for event in events
+            for event in sorted(events, key=lambda event: event.event_id)  # an order in which none can deadlock
         ]
         with self._database.writing() as connection:
             connection.execute(insert(check_ins).values(rows).on_conflict_do_nothing())

@@ -4,8 +4,9 @@ A store reads in autocommit (one round trip less) and writes in one transaction.
 exhausted pool become DependencyUnavailable; everything else that PostgreSQL refuses is a bug and stays one.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from uuid import UUID
 
 import psycopg
 from sqlalchemy import Connection, create_engine, text
@@ -79,6 +80,13 @@ class AsyncDatabase:
     async def close(self) -> None:
         """Closes every connection."""
         await self._engine.dispose()
+
+
+def one_at_a_time(connection: Connection, athlete_ids: Iterable[UUID]) -> None:
+    """Makes transactions that change the same athletes wait for each other, in an order in which none can deadlock."""
+    keys = sorted({int.from_bytes(athlete_id.bytes[:8], signed=True) for athlete_id in athlete_ids})
+    lock = text("SELECT pg_advisory_xact_lock(key) FROM unnest(CAST(:keys AS bigint[])) AS key")
+    connection.execute(lock, {"keys": keys})
 
 
 @contextmanager

@@ -6,6 +6,7 @@ name. A dataclass may add checks of meaning by a method `problems()` that yields
 
 import hashlib
 import json
+import math
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
@@ -19,12 +20,8 @@ from shared.errors import nearest
 
 type Path = tuple[str | int, ...]
 
-_SCALARS = {
-    str: ("a text", "tag:yaml.org,2002:str"),
-    int: ("a whole number", "tag:yaml.org,2002:int"),
-    bool: ("true or false", "tag:yaml.org,2002:bool"),
-}
-_NUMBERS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
+_WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+_MAP, _LIST = "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,11 @@ class Loaded[T]:
 
 def load[T](source: Traversable, shape: type[T]) -> Loaded[T]:
     """Reads `source` as a `shape`. Raises RulesError naming every problem."""
-    return load_text(source.read_text(encoding="utf-8"), shape, file=source.name)
+    try:
+        text = source.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise RulesError([Problem(source.name, 1, "the file is not UTF-8 text")]) from None
+    return load_text(text, shape, file=source.name)
 
 
 def load_text[T](text: str, shape: type[T], *, file: str) -> Loaded[T]:
@@ -68,6 +69,9 @@ def load_text[T](text: str, shape: type[T], *, file: str) -> Loaded[T]:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise RulesError([Problem(file, line, f"not valid YAML: {error.problem}")]) from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise RulesError([Problem(file, line, f"not valid YAML: {error.reason}")]) from None
     if root is None:
         raise RulesError([Problem(file, 1, "the file is empty")])
     reader = _Reader(file)
@@ -140,7 +144,7 @@ class _Reader:
         return types.MappingProxyType(entries)
 
     def _read_list(self, node: yaml.Node, item_shape: Any, path: Path) -> Any:
-        if not isinstance(node, yaml.SequenceNode):
+        if not isinstance(node, yaml.SequenceNode) or node.tag != _LIST:
             self._report(path, f"{_where(path)}must be a list")
             return ()
         return tuple(self.read(child, item_shape, (*path, index)) for index, child in enumerate(node.value))
@@ -153,19 +157,15 @@ class _Reader:
                 self._report_name(node, str(node.value), names, path, "unknown value")
                 return None
             return shape(node.value)
-        if shape is float:
-            if not isinstance(node, yaml.ScalarNode) or node.tag not in _NUMBERS:
-                self._report(path, f"{_where(path)}must be a number", line)
-                return None
-            return float(node.value)
-        name, tag = _SCALARS[shape]
-        if not isinstance(node, yaml.ScalarNode) or node.tag != tag:
-            self._report(path, f"{_where(path)}must be {name}", line)
+        value = _constructed(node)
+        fits = isinstance(value, int | float) and math.isfinite(value) if shape is float else isinstance(value, shape)
+        if not fits or isinstance(value, bool) is not (shape is bool):
+            self._report(path, f"{_where(path)}must be {_WORDS[shape]}", line)
             return None
-        return yaml.safe_load(node.value) if shape is not str else node.value
+        return float(value) if shape is float else value
 
     def _entries(self, node: yaml.Node, path: Path) -> Iterator[tuple[yaml.ScalarNode, yaml.Node]]:
-        if not isinstance(node, yaml.MappingNode):
+        if not isinstance(node, yaml.MappingNode) or node.tag != _MAP:
             self._report(path, f"{_where(path)}must be a table of keys and values")
             return
         seen: set[str] = set()
@@ -185,6 +185,16 @@ class _Reader:
         while known not in self._lines and known:
             known = known[:-1]
         self.problems.append(Problem(self._file, line or self._lines.get(known, 1), message))
+
+
+def _constructed(node: yaml.Node) -> Any:
+    """What YAML makes of a scalar; None for what it cannot make anything of, and for everything else."""
+    if not isinstance(node, yaml.ScalarNode):
+        return None
+    try:
+        return yaml.SafeLoader("").construct_object(node)
+    except (yaml.YAMLError, ValueError):
+        return None
 
 
 def _where(path: Path) -> str:

@@ -51,6 +51,8 @@ def _raw(declared: Field[Any], environ: Mapping[str, str]) -> str | None:
             return Path(path).read_text(encoding="utf-8").strip()
         except OSError as error:
             raise ValueError(f"{variable}_FILE: cannot read {path}: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise ValueError(f"{variable}_FILE: {path} is not text") from None
     if declared.default is MISSING:
         raise ValueError(f"{variable} is not set: {meaning}")
     return None

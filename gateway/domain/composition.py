@@ -58,9 +58,8 @@ class _Composer:
 
     def _tier(self, tier: str) -> str:
         """The slot that a tier gives for today's state."""
-        by_state = self._rules.tiers[tier]
-        slot = by_state[self._state]
-        others = tuple(dict.fromkeys(other for other in by_state.values() if other != slot))
+        slot = self._rules.tiers[tier].by_state[self._state]
+        others = tuple(other for other in self._rules.tiers[tier].hardest_first if other != slot)
         rule_id, sentence = f"session.tiers.{tier}.{self._state}", f"{tier} is {slot} when {self._state}."
         self.decisions.append(Decision(tier, slot, rule_id, {"state": self._state}, sentence, "", others))
         return slot

@@ -149,6 +149,28 @@ class Completion:
 
 
 @dataclass(frozen=True)
+class Windows:
+    """How long a session may still be changed: after its completion, and if abandoned after its start."""
+
+    correction: timedelta
+    late: timedelta
+
+    @classmethod
+    def of(cls, rules: EvidenceRules) -> "Windows":
+        """The windows that the rules give."""
+        return cls(timedelta(hours=rules.correction_hours), timedelta(days=rules.late_completion_days))
+
+    def closed(self, *, completed: bool) -> SessionClosed:
+        """What an athlete is told who comes too late."""
+        window = self.correction if completed else self.late
+        hours = window // timedelta(hours=1)
+        what = "completed" if completed else "abandoned, and was started"
+        ago = f"{window.days} days" if window >= timedelta(days=2) else f"{hours} hours"
+        message = f"the session was {what} more than {ago} ago; it can no longer be changed"
+        return SessionClosed(message, window_hours=str(hours))
+
+
+@dataclass(frozen=True)
 class Notes:
     """What the athlete wrote, on single exercises and on the whole session."""
 
@@ -203,13 +225,9 @@ class Page:
 
 def check_completable(session: Session, rules: EvidenceRules, now: datetime) -> None:
     """Returns if a session that is not completed may be completed now. Raises SessionClosed."""
-    window = timedelta(days=rules.late_completion_days)
-    if session.status is Status.ABANDONED and now > session.started_time + window:
-        hours = window // timedelta(hours=1)
-        raise SessionClosed(
-            f"the session was abandoned and started more than {rules.late_completion_days} days ago; start a new one",
-            window_hours=str(hours),
-        )
+    windows = Windows.of(rules)
+    if session.status is Status.ABANDONED and now > session.started_time + windows.late:
+        raise windows.closed(completed=False)
 
 
 def settle(

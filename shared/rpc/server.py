@@ -3,11 +3,11 @@
 import logging
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent import futures
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 
 import grpc
 from grpc_health.v1 import health, health_pb2_grpc
@@ -51,8 +51,9 @@ def main(program: str, build: Callable[[ServiceSettings], Service], migrate: Cal
 def serve(build: Callable[[ServiceSettings], Service], settings: ServiceSettings) -> None:
     """Serves until SIGTERM or SIGINT. Raises OSError if the address cannot be listened on."""
     service = build(settings)
-    stopping = threading.Event()
-    process.on_stop_signal(stopping.set)
+    # A signal handler may put into this queue whatever the thread that it interrupts is doing.
+    stopping: SimpleQueue[None] = SimpleQueue()
+    process.on_stop_signal(lambda: stopping.put(None))
     server = grpc.server(
         futures.ThreadPoolExecutor(THREADS, thread_name_prefix="rpc"),
         interceptors=[GuardInterceptor(Guard())],
@@ -67,7 +68,7 @@ def serve(build: Callable[[ServiceSettings], Service], settings: ServiceSettings
     listen(server, settings.listen)
     server.start()
     _log.info("listening on %s", settings.listen)
-    while not stopping.wait(readiness.seconds_to_next_probe):
+    while not _stopped(stopping, within=readiness.seconds_to_next_probe):
         _tell(servicer, readiness.after(_failure(service)))
     servicer.enter_graceful_shutdown()
     time.sleep(settings.lame_duck_seconds)
@@ -82,6 +83,14 @@ def listen(server: grpc.Server | grpc.aio.Server, address: str) -> None:
         server.add_insecure_port(address)
     except RuntimeError:
         raise OSError(f"cannot listen on {address}: it is in use, or not an address of this machine") from None
+
+
+def _stopped(stopping: SimpleQueue[None], *, within: float) -> bool:
+    try:
+        stopping.get(timeout=within)
+    except Empty:
+        return False
+    return True
 
 
 def _failure(service: Service) -> str | None:

@@ -8,6 +8,7 @@ from google.protobuf.struct_pb2 import Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from shared.decision import Decision
+from shared.errors import FieldViolation, InvalidRequest
 from shared.rules_loader import Loaded
 
 
@@ -19,8 +20,12 @@ def to_timestamp(moment: datetime) -> Timestamp:
 
 
 def from_timestamp(timestamp: Timestamp) -> datetime:
-    """A moment in UTC, to the microsecond."""
-    return timestamp.ToDatetime(tzinfo=UTC)
+    """A moment in UTC, to the microsecond. Raises InvalidRequest for what is no moment of the calendar."""
+    try:
+        return timestamp.ToDatetime(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        violation = FieldViolation("timestamp", "must be between the years 1 and 9999, with nanos below a second")
+        raise InvalidRequest.of([violation]) from None
 
 
 def to_decision(decision: Decision) -> training_pb2.Decision:

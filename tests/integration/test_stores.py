@@ -44,9 +44,10 @@ from gateway.domain.session import (
     Status,
     TrainingRecorded,
     Verdict,
+    Windows,
 )
 from gateway.domain.sets import UNPLANNED, LoggedSet, newest_only
-from gateway.outbox import FIRST_PAUSE, LONGEST_PAUSE, put
+from gateway.outbox import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, put
 from gateway.relay import Relay
 from gateway.sessions import Sessions
 from readiness_svc.rules import State
@@ -72,7 +73,9 @@ from tests.integration.service_helpers import (
     with_stores,
 )
 
-CORRECTION = timedelta(hours=SESSION.rules.evidence.correction_hours)
+WINDOWS = Windows.of(SESSION.rules.evidence)
+FIRST_PAUSE = timedelta(seconds=FIRST_PAUSE_SECONDS)
+LONGEST_PAUSE = timedelta(seconds=LONGEST_PAUSE_SECONDS)
 LATE = timedelta(days=SESSION.rules.evidence.late_completion_days)
 SQUAT = LoggedSet("Back Squat", 0, weight_kg=Decimal("82.50"), reps=5, metadata={"rpe": 8.5})
 FEW = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -378,11 +381,11 @@ def test_a_foreign_session_answers_exactly_like_an_absent_one(database_url: str)
 
     async def body(stores: Stores) -> None:
         await started(stores, session)
-        await stores.sessions.log(ATHLETE, session.session_id, [SQUAT], CORRECTION)
+        await stores.sessions.log(ATHLETE, session.session_id, [SQUAT], WINDOWS)
         before = await stores.sessions.get(ATHLETE, session.session_id)
         calls: list[Callable[[UUID], Awaitable[object]]] = [
             lambda session_id: stores.sessions.get(STRANGER, session_id),
-            lambda session_id: stores.sessions.log(STRANGER, session_id, [SQUAT], CORRECTION),
+            lambda session_id: stores.sessions.log(STRANGER, session_id, [SQUAT], WINDOWS),
             lambda session_id: stores.sessions.complete(STRANGER, session_id, [], Notes(), settle_by_rules),
             lambda session_id: stores.sessions.complete(STRANGER, session_id, [SQUAT], Notes(), settle_by_rules),
             lambda session_id: stores.sessions.abandon(STRANGER, session_id),
@@ -542,7 +545,7 @@ def logging(database_url: str, *batches: Sequence[LoggedSet]) -> dict[tuple[str,
     async def body(stores: Stores) -> dict[tuple[str, int], LoggedSet]:
         await started(stores, session)
         for batch in batches:
-            await stores.sessions.log(ATHLETE, session.session_id, newest_only(batch), CORRECTION)
+            await stores.sessions.log(ATHLETE, session.session_id, newest_only(batch), WINDOWS)
         kept = await stores.sessions.sets(ATHLETE, session.session_id)
         return {stored.logged.key: stored.logged for stored in kept}
 
@@ -572,7 +575,7 @@ def test_a_set_counts_for_the_slot_that_the_plan_gives_its_exercise(database_url
     async def body(stores: Stores) -> None:
         await started(stores, session)
         logged = [LoggedSet("Trap Bar Deadlift", 0), SQUAT, LoggedSet("Assault Bike", 0), replace(SQUAT, set_index=1)]
-        await stores.sessions.log(ATHLETE, session.session_id, logged, CORRECTION)
+        await stores.sessions.log(ATHLETE, session.session_id, logged, WINDOWS)
         kept = await stores.sessions.sets(ATHLETE, session.session_id)
         assert [(stored.slot, stored.logged.key) for stored in kept] == [
             ("CONDITIONING", ("Assault Bike", 0)),
@@ -649,7 +652,7 @@ def test_concurrent_sets_converge_too(database_url: str) -> None:
     async def body(stores: Stores) -> None:
         await started(stores, session)
         await asyncio.gather(
-            *(stores.sessions.log(ATHLETE, session.session_id, [each], CORRECTION) for each in sent[::-1])
+            *(stores.sessions.log(ATHLETE, session.session_id, [each], WINDOWS) for each in sent[::-1])
         )
         (kept,) = await stores.sessions.sets(ATHLETE, session.session_id)
         assert kept.logged == sent[-1]
@@ -664,7 +667,7 @@ def test_sets_are_logged_as_a_whole_or_not_at_all(database_url: str) -> None:
         await started(stores, session)
         with pytest.raises(Exception, match="reps"):
             await stores.sessions.log(
-                ATHLETE, session.session_id, [SQUAT, replace(SQUAT, set_index=1, reps=1001)], CORRECTION
+                ATHLETE, session.session_id, [SQUAT, replace(SQUAT, set_index=1, reps=1001)], WINDOWS
             )
         assert await stores.sessions.sets(ATHLETE, session.session_id) == []
 
@@ -679,11 +682,11 @@ def test_sets_may_be_corrected_for_a_while_after_completion(database_url: str) -
         return await completed(stores, session, SQUAT)
 
     async def correct(stores: Stores) -> list[Any]:
-        await stores.sessions.log(ATHLETE, session.session_id, [replace(SQUAT, reps=6)], CORRECTION)
+        await stores.sessions.log(ATHLETE, session.session_id, [replace(SQUAT, reps=6)], WINDOWS)
         return await stores.sessions.sets(ATHLETE, session.session_id)
 
     done, _ = with_stores(database_url, complete)
-    move_back(database_url, "completed_time", CORRECTION - timedelta(minutes=30))
+    move_back(database_url, "completed_time", WINDOWS.correction - timedelta(minutes=30))
     (kept,) = with_stores(database_url, correct)
     assert kept.logged.reps == 6
     assert kept.updated_time > done.completed_time
@@ -1064,7 +1067,7 @@ def test_the_gateway_is_unavailable_without_a_database(nowhere: str) -> None:
             lambda: sessions.get(ATHLETE, session_id),
             lambda: sessions.sets(ATHLETE, session_id),
             lambda: sessions.page(ATHLETE, 10, None),
-            lambda: sessions.log(ATHLETE, session_id, [SQUAT], CORRECTION),
+            lambda: sessions.log(ATHLETE, session_id, [SQUAT], WINDOWS),
             lambda: sessions.complete(ATHLETE, session_id, [], Notes(), settle_by_rules),
             lambda: sessions.abandon(ATHLETE, session_id),
             lambda: outbox.hold_due(1),

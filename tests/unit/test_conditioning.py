@@ -123,7 +123,7 @@ def test_target_is_the_rounded_share_of_the_benchmark(watts: int, target: int) -
 
 
 @given(st.integers(1, 2000), st.sampled_from(list(LEVELS)[1:]))
-def test_target_never_exceeds_the_defensible_share_by_more_than_rounding(watts: int, level: int) -> None:
+def test_target_is_within_half_a_watt_of_the_share(watts: int, level: int) -> None:
     target = at(Protocol.HIIT, level, watts).target_watts
     assert target is not None
     assert abs(target - 1.2 * watts) <= 0.5

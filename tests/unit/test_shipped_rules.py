@@ -124,7 +124,7 @@ LOCAL = [
     ("gateway", "[{anchor: RELATED}]", "[{anchor: RELATIVE}]", "did you mean 'RELATED'?"),
     ("gateway", "{type: POWER, label", "{type: POWR, label", "unknown value 'POWR'; did you mean 'POWER'?"),
     ("gateway", "ORANGE: RFD:LOW", "ORANGE: RFD:LOWER", "unknown slot 'RFD:LOWER'; did you mean 'RFD:LOW'?"),
-    ("gateway", ", RED: RFD:UPPER}", "}", "tier 'RFD' gives no slot for state RED"),
+    ("gateway", ", RED: RFD:UPPER}", "}", "there is no slot for state RED"),
     ("gateway", "HINGE:ACCESSORY_HIP]", "HINGE:ACCESSORY_HIPS]", "unknown slot 'HINGE:ACCESSORY_HIPS'; did you mean"),
     ("gateway", "  HINGE: [PUSH", "  HINGES: [PUSH", "unknown slot 'HINGES:MAIN'; did you mean 'HINGE:MAIN'?"),
     ("gateway", "PUSH:ACCESSORY_VERTICAL: PULL:ACCESSORY_HORIZONTAL",
