@@ -1,33 +1,69 @@
 """Wires conditioning together."""
 
+from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
 
+import grpc
 from flux.conditioning.v1 import conditioning_service_pb2 as pb
 from flux.conditioning.v1.conditioning_service_pb2_grpc import add_ConditioningServiceServicer_to_server
+from flux.rules.v1 import keeper_service_pb2
+from flux.rules.v1.keeper_service_pb2_grpc import add_RulesKeeperServiceServicer_to_server
 
 from conditioning_svc.rules import ConditioningRules
 from conditioning_svc.servicer import ConditioningServicer
-from conditioning_svc.store import SCHEMA, ProfileStore
-from shared import migrations, rules_loader
+from conditioning_svc.store import SCHEMA, ProfileStore, rules
+from shared import migrations
+from shared.clock import SystemClock
 from shared.db import Database
+from shared.rpc.rules_keeper import RulesKeeper
 from shared.rpc.server import Service
-from shared.settings import DatabaseSettings, ServiceSettings
+from shared.rules_shelf import RulesShelf, Versions, keep_shipped
+from shared.settings import DatabaseSettings, RulesSettings, ServiceSettings
+
+# The first one is what the service decides by until it is told otherwise.
+SHIPPED = ("classic", "evidence")
 
 
 def build(settings: ServiceSettings) -> Service:
     """The service on the database of `settings`. Raises RulesError if its rules cannot be used."""
-    rules = rules_loader.load(files(__package__) / "rules.yaml", ConditioningRules)
     database = Database(settings.database_url)
-    servicer = ConditioningServicer(rules, ProfileStore(database))
+    shelf = RulesShelf(versions(), rules, database)
+    servicer = ConditioningServicer(shelf, ProfileStore(database), SystemClock())
+    keeper = RulesKeeper("conditioning", shelf)
+
+    def add_to(server: grpc.Server) -> None:
+        add_ConditioningServiceServicer_to_server(servicer, server)
+        add_RulesKeeperServiceServicer_to_server(keeper, server)
+
     return Service(
-        name=pb.DESCRIPTOR.services_by_name["ConditioningService"].full_name,
-        add_to=lambda server: add_ConditioningServiceServicer_to_server(servicer, server),
+        names=[
+            pb.DESCRIPTOR.services_by_name["ConditioningService"].full_name,
+            keeper_service_pb2.DESCRIPTOR.services_by_name["RulesKeeperService"].full_name,
+        ],
+        add_to=add_to,
         probe=database.ping,
         close=database.close,
     )
 
 
+def versions() -> Versions[ConditioningRules]:
+    """The rules that the service comes with. Raises RulesError."""
+    folder = files(__package__) / "rulesets"
+    shipped = [(folder / f"{name}.yaml").read_text(encoding="utf-8") for name in SHIPPED]
+    return Versions(ConditioningRules, "conditioning.yaml", shipped)
+
+
 def migrate(settings: DatabaseSettings) -> None:
-    """Brings the schema of conditioning up to date. Raises DependencyUnavailable if the database does not answer."""
+    """Brings the schema of conditioning up to date, and keeps the shipped rules.
+
+    Raises DependencyUnavailable, or RulesError if the shipped rules cannot be used.
+    """
     migrations.upgrade(settings.database_url, schema=SCHEMA, versions=Path(__file__).parent / "migrations")
+    with closing(Database(settings.database_url)) as database:
+        keep_shipped(versions(), rules, database)
+
+
+def check(settings: RulesSettings) -> None:
+    """Checks the rules in a folder. Raises RulesError, or OSError if there are none."""
+    versions().read_from(Path(settings.folder))

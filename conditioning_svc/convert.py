@@ -1,16 +1,21 @@
 """Between proto and domain."""
 
+from datetime import datetime
 from uuid import UUID
 
 from flux.common.v1 import training_pb2
 from flux.conditioning.v1 import conditioning_service_pb2 as pb
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from conditioning_svc.domain import (
+    Benchmark,
     BenchmarkMeasured,
     ConditioningEvent,
+    Done,
     LevelCompleted,
     Prescription,
     Profile,
+    Standing,
     prescribe,
 )
 from conditioning_svc.rules import ConditioningRules, Effort, Protocol, StateName
@@ -50,41 +55,92 @@ def conditioning_event(event: pb.ConditioningEvent) -> ConditioningEvent:
         session_id=UUID(event.session_id),
         completed_time=wire.from_timestamp(event.completed_time),
         effect=effect,
+        content_hash=event.content_hash,
     )
 
 
-def profile(athlete_id: UUID, profile: Profile, rules: ConditioningRules) -> pb.ConditioningProfile:
-    """Levels, benchmarks, and the work for each readiness state."""
-    return pb.ConditioningProfile(
-        athlete_id=str(athlete_id),
-        levels=[_level(protocol, profile, rules) for protocol in rules.protocols],
-        benchmarks=[
-            pb.Benchmark(
+def told(facts: pb.ProfileFacts) -> Profile:
+    """A profile from its facts."""
+    standings = {
+        _PROTOCOLS_BY_NUMBER[level.protocol]: Standing(
+            level.level,
+            level.epoch,
+            wire.from_timestamp(level.last_done_time) if level.HasField("last_done_time") else None,
+        )
+        for level in facts.levels
+    }
+    benchmarks = {
+        (_PROTOCOLS_BY_NUMBER[benchmark.protocol], benchmark.equipment): Benchmark(
+            benchmark.average_watts, wire.from_timestamp(benchmark.measured_time), UUID(benchmark.session_id)
+        )
+        for benchmark in facts.benchmarks
+    }
+    recent = (Done(_PROTOCOLS_BY_NUMBER[work.protocol], wire.from_timestamp(work.done_time)) for work in facts.recent)
+    return Profile(standings, benchmarks, tuple(recent))
+
+
+def facts(profile: Profile) -> pb.ProfileFacts:
+    """The facts of a profile: ladders and benchmarks by name, work in its own order."""
+    return pb.ProfileFacts(
+        levels=[
+            pb.LevelFacts(
                 protocol=PROTOCOLS[protocol],
-                equipment=equipment,
-                average_watts=benchmark.average_watts,
-                measured_time=wire.to_timestamp(benchmark.measured_time),
-                session_id=str(benchmark.session_id),
+                level=standing.level,
+                epoch=standing.epoch,
+                last_done_time=_moment(standing.last_done_time),
             )
-            for (protocol, equipment), benchmark in profile.benchmarks.items()
+            for protocol, standing in sorted(profile.standings.items())
         ],
+        benchmarks=_benchmarks(profile),
+        recent=[
+            pb.RecentWork(protocol=PROTOCOLS[work.protocol], done_time=wire.to_timestamp(work.done_time))
+            for work in profile.recent
+        ],
+    )
+
+
+def profile(
+    athlete_id: UUID | None, profile: Profile, rules: ConditioningRules, now: datetime
+) -> pb.ConditioningProfile:
+    """Levels, benchmarks, and the work for each readiness state; no athlete for a profile that was told."""
+    return pb.ConditioningProfile(
+        athlete_id="" if athlete_id is None else str(athlete_id),
+        facts=facts(profile),
+        levels=[_level(protocol, profile, rules) for protocol in rules.protocols],
+        benchmarks=_benchmarks(profile),
         prescriptions=[
-            pb.StatePrescription(state=number, prescription=_prescription(prescribe(profile, state, rules)))
+            pb.StatePrescription(state=number, prescription=_prescription(prescribe(profile, state, rules, now)))
             for state, number in STATES.items()
         ],
     )
 
 
+def _benchmarks(profile: Profile) -> list[pb.Benchmark]:
+    return [
+        pb.Benchmark(
+            protocol=PROTOCOLS[protocol],
+            equipment=equipment,
+            average_watts=benchmark.average_watts,
+            measured_time=wire.to_timestamp(benchmark.measured_time),
+            session_id=str(benchmark.session_id),
+        )
+        for (protocol, equipment), benchmark in sorted(profile.benchmarks.items(), key=lambda item: item[0])
+    ]
+
+
+def _moment(time: datetime | None) -> Timestamp | None:
+    return None if time is None else wire.to_timestamp(time)
+
+
 def _level(protocol: Protocol, profile: Profile, rules: ConditioningRules) -> pb.ProtocolLevel:
     ladder = rules.protocols[protocol]
     standing = profile.standing(protocol, ladder)
-    done = standing.last_done_time
     return pb.ProtocolLevel(
         protocol=PROTOCOLS[protocol],
         level=standing.level,
         top_level=ladder.top,
         epoch=standing.epoch,
-        last_done_time=None if done is None else wire.to_timestamp(done),
+        last_done_time=_moment(standing.last_done_time),
         is_progressive=ladder.progressive,
     )
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 
+type Problems = Iterator[tuple[tuple[str | int, ...], str]]
+
 # Above this share of a benchmark no work is defensible.
 HIGHEST_MULTIPLIER = 1.30
 
@@ -31,11 +33,18 @@ class Effort(StrEnum):
 
 
 class StateName(StrEnum):
-    """Readiness, as the rules write it."""
+    """Readiness, as the rules write it. From the best state to the worst."""
 
     GREEN = "GREEN"
     ORANGE = "ORANGE"
     RED = "RED"
+
+
+class AtTop(StrEnum):
+    """What comes when there is no higher level to move to."""
+
+    HOLD = "HOLD"
+    RETEST = "RETEST"
 
 
 @dataclass(frozen=True)
@@ -49,7 +58,7 @@ class Level:
     multiplier: float | None = None
     text: str | None = None
 
-    def problems(self) -> Iterator[tuple[tuple[str, ...], str]]:
+    def problems(self) -> Problems:
         """What the types cannot say: the numbers fit the effort."""
         if self.rounds < 1:
             yield ("rounds",), "rounds must be at least 1"
@@ -83,31 +92,108 @@ class Ladder:
         """Whether any of its work is more than conversational."""
         return any(level.effort is not Effort.CONVERSATIONAL for level in self.levels)
 
-    def problems(self) -> Iterator[tuple[tuple[str, ...], str]]:
+    def trial_at(self, level: int) -> int | None:
+        """The highest level up to this one that is a time trial; None if there is none."""
+        trials = (n for n, work in enumerate(self.levels[:level], 1) if work.effort is Effort.BENCHMARK)
+        return max(trials, default=None)
+
+    def uses(self, effort: Effort) -> bool:
+        """Whether a level is meant to be this hard."""
+        return any(level.effort is effort for level in self.levels)
+
+    def problems(self) -> Problems:
         """What the types cannot say: there is something to climb, or nothing to climb, as it says."""
         if not self.levels:
             yield ("levels",), "a ladder needs at least one level"
         if not self.progressive and self.top > 1:
             yield ("levels",), "a ladder that is not progressive never leaves level 1; the other levels are unreachable"
-        targets = any(level.effort is Effort.TARGET_WATTS for level in self.levels)
-        if targets and all(level.effort is not Effort.BENCHMARK for level in self.levels):
+        if self.uses(Effort.TARGET_WATTS) and not self.uses(Effort.BENCHMARK):
             yield ("levels",), "TARGET_WATTS scales a benchmark, but no level of this ladder measures one"
 
 
 @dataclass(frozen=True)
+class Progression:
+    """How a ladder goes on."""
+
+    at_top: AtTop = AtTop.HOLD
+
+
+@dataclass(frozen=True)
+class BenchmarkRules:
+    """How long a benchmark scales work: its number is no longer used from this many whole days on."""
+
+    stale_after_days: int
+
+    def problems(self) -> Problems:
+        """What the types cannot say: a benchmark is in force for a while."""
+        if self.stale_after_days < 1:
+            yield ("stale_after_days",), "stale_after_days must be at least 1; leave benchmarks out if none goes stale"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The most verified work that an athlete gets, looking back over the last seven times 24 hours."""
+
+    hard_sessions_per_week: int | None = None
+    sit_sessions_per_week: int | None = None
+    sit_on_consecutive_days: bool = True
+
+    def problems(self) -> Problems:
+        """What the types cannot say: every limit can be reached, and leaves something to train."""
+        hard, sprints = self.hard_sessions_per_week, self.sit_sessions_per_week
+        for name, most in (("hard_sessions_per_week", hard), ("sit_sessions_per_week", sprints)):
+            if most is not None and most < 1:
+                yield (name,), f"{name} must be at least 1; by_state says what is never trained"
+        if hard is not None and sprints is not None and sprints > hard:
+            yield ("sit_sessions_per_week",), f"SIT is hard too: {hard} hard sessions come before {sprints} of SIT"
+        if hard is None and sprints is None and self.sit_on_consecutive_days:
+            yield (), "these limits allow everything; leave them out"
+
+
+@dataclass(frozen=True)
+class LayoffStep:
+    """What happens from this many whole days without a protocol on: some levels down, or a new time trial."""
+
+    after_days: int
+    levels_down: int | None = None
+    retest: bool = False
+
+    def problems(self) -> Problems:
+        """What the types cannot say: a step is one thing."""
+        if self.after_days < 1:
+            yield ("after_days",), "after_days must be at least 1"
+        if (self.levels_down is not None) == self.retest:
+            yield (), "a step is exactly one of levels_down, retest: true"
+        if self.levels_down is not None and self.levels_down < 1:
+            yield ("levels_down",), "levels_down must be at least 1"
+
+
+@dataclass(frozen=True)
 class ConditioningRules:
-    """All rules of conditioning."""
+    """All rules of conditioning. What has a default came later: rules kept before mean the same without it."""
 
     ruleset: str
     equipment: str
     by_state: Mapping[StateName, tuple[Protocol, ...]]
     protocols: Mapping[Protocol, Ladder]
+    benchmark_states: tuple[StateName, ...] = (StateName.GREEN, StateName.ORANGE)
+    all_out_states: tuple[StateName, ...] = (StateName.GREEN, StateName.ORANGE)
+    progression: Progression = Progression()
+    benchmarks: BenchmarkRules | None = None
+    limits: Limits | None = None
+    layoff: tuple[LayoffStep, ...] = ()
 
-    def _hardest(self, state: StateName) -> int:
-        return max((HARDNESS[protocol] for protocol in self.by_state.get(state, ())), default=0)
+    def allows(self, effort: Effort, state: StateName) -> bool:
+        """Whether an athlete in this state may be asked for this effort."""
+        return state in self.states_for(effort)
 
-    def problems(self) -> Iterator[tuple[tuple[str, ...], str]]:
-        """What the types cannot say: every state trains something, every protocol is trained, RED is easy."""
+    def states_for(self, effort: Effort) -> tuple[StateName, ...]:
+        """The states in which an athlete may be asked for this effort."""
+        named = {Effort.BENCHMARK: self.benchmark_states, Effort.ALL_OUT: self.all_out_states}
+        return named.get(effort, tuple(StateName))
+
+    def problems(self) -> Problems:
+        """What the types cannot say: all is trained, policies have an effect, a worse state is never harder."""
         for state in StateName:
             if not self.by_state.get(state):
                 yield ("by_state",), f"state {state.value} trains no protocol"
@@ -116,12 +202,65 @@ class ConditioningRules:
                 yield ("protocols",), f"protocol {protocol.value} has no ladder"
             elif all(protocol not in candidates for candidates in self.by_state.values()):
                 yield ("protocols", protocol.value), f"no state trains {protocol.value}, so its ladder is unreachable"
+        if Protocol.SS in self.protocols and self.protocols[Protocol.SS].is_hard:
+            message = "SS must be conversational: it is what is left when everything else is turned down"
+            yield ("protocols", "SS"), message
         for better, worse in pairwise(StateName):
-            if self._hardest(worse) > self._hardest(better):
-                yield ("by_state", worse), f"{worse} must not train a harder protocol than {better}"
+            yield from self._harder_when_worse(better, worse)
         for candidate in self.by_state.get(StateName.RED, ()):
             if candidate in self.protocols and self.protocols[candidate].is_hard:
-                yield (
-                    ("by_state", "RED"),
-                    f"RED must not train {candidate.value}: it is more than conversational",
-                )
+                message = f"RED must not train {candidate.value}: it is more than conversational"
+                yield ("by_state", "RED"), message
+        yield from self._effort_problems("benchmark_states", Effort.BENCHMARK)
+        yield from self._effort_problems("all_out_states", Effort.ALL_OUT)
+        yield from self._policy_problems()
+
+    def _harder_when_worse(self, better: StateName, worse: StateName) -> Problems:
+        """Whatever levels, times and limits say, the worse of two states must get the easier work, or the same."""
+        if not self.by_state.get(better) or not self.by_state.get(worse):
+            return
+        good, bad = self.by_state[better], self.by_state[worse]
+        hardest = max(bad, key=HARDNESS.__getitem__)
+        if HARDNESS[hardest] > max(HARDNESS[protocol] for protocol in good):
+            yield ("by_state", worse), f"{worse} must not train a harder protocol than {better}"
+            return
+        for protocol in bad:
+            if protocol not in good and protocol is not Protocol.SS:
+                yield ("by_state", worse), f"{worse} must not train {protocol}, which {better} does not train"
+        for protocol in good:
+            if protocol not in bad and HARDNESS[protocol] < HARDNESS[hardest]:
+                message = f"{worse} would train {hardest} when it is the turn of {protocol} on a {better} day"
+                yield ("by_state", worse), message
+        if [protocol for protocol in good if protocol in bad] != [protocol for protocol in bad if protocol in good]:
+            yield ("by_state", worse), f"{worse} must name its protocols in the order of {better}, which settles ties"
+
+    def _effort_problems(self, key: str, effort: Effort) -> Problems:
+        allowed = self.states_for(effort)
+        if StateName.RED in allowed:
+            yield (key,), f"RED must not be asked for {effort}"
+        if StateName.ORANGE in allowed and StateName.GREEN not in allowed:
+            yield (key,), f"what ORANGE may be asked for, GREEN may be too: {effort}"
+        for protocol, ladder in self.protocols.items():
+            trained = any(protocol in self.by_state.get(state, ()) for state in allowed)
+            if ladder.uses(effort) and not trained:
+                yield (key,), f"no state that trains {protocol} allows {effort}, so a level of it is unreachable"
+
+    def _policy_problems(self) -> Problems:
+        measurable = any(ladder.trial_at(ladder.top) for ladder in self.protocols.values())
+        if self.progression.at_top is AtTop.RETEST and not measurable:
+            yield ("progression", "at_top"), "there is no time trial to repeat: no ladder has a BENCHMARK level"
+        if self.limits is not None:
+            for protocol, ladder in self.protocols.items():
+                if ladder.is_hard and not ladder.progressive:
+                    message = f"only levels that move are counted, so {protocol} must be progressive or go unlimited"
+                    yield ("limits",), message
+        for index, (shorter, longer) in enumerate(pairwise(self.layoff), 1):
+            if longer.after_days <= shorter.after_days:
+                yield ("layoff", index, "after_days"), "after_days must rise from step to step"
+            if shorter.retest:
+                yield ("layoff", index), "nothing comes after a step with retest: true"
+            elif not longer.retest and (longer.levels_down or 0) <= (shorter.levels_down or 0):
+                yield ("layoff", index, "levels_down"), "levels_down must rise from step to step"
+        for index, step in enumerate(self.layoff):
+            if step.retest and not measurable:
+                yield ("layoff", index, "retest"), "there is no time trial: no ladder has a BENCHMARK level"

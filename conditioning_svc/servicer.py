@@ -3,43 +3,59 @@
 from uuid import UUID
 
 import grpc
+from flux.common.v1.training_pb2 import Ruleset
 from flux.conditioning.v1 import conditioning_service_pb2 as pb
 from flux.conditioning.v1 import conditioning_service_pb2_grpc as pb_grpc
 
 from conditioning_svc import convert
-from conditioning_svc.domain import check_events
+from conditioning_svc.domain import check_event, looks_back_to
 from conditioning_svc.rules import ConditioningRules
 from conditioning_svc.store import ProfileStore
+from shared.clock import Clock
 from shared.rpc import wire
 from shared.rules_loader import Loaded
+from shared.rules_shelf import RulesShelf
 
 
 class ConditioningServicer(pb_grpc.ConditioningServiceServicer):
-    """Prescribes by one ruleset and records verified conditioning."""
+    """Prescribes by the ruleset that it is told and records verified conditioning."""
 
-    def __init__(self, rules: Loaded[ConditioningRules], store: ProfileStore) -> None:
-        self._rules = rules
+    def __init__(self, shelf: RulesShelf[ConditioningRules], store: ProfileStore, clock: Clock) -> None:
+        self._shelf = shelf
         self._store = store
-        self._ruleset = wire.to_ruleset("conditioning", rules.rules.ruleset, rules)
+        self._clock = clock
 
     def BatchPrescribe(
         self, request: pb.BatchPrescribeRequest, context: grpc.ServicerContext
     ) -> pb.BatchPrescribeResponse:
         """Prescribes conditioning for every readiness state."""
         athlete_ids = [UUID(athlete_id) for athlete_id in request.athlete_ids]
-        profiles = self._store.profiles(athlete_ids)
-        answers = [convert.profile(a, profiles[a], self._rules.rules) for a in athlete_ids]
-        return pb.BatchPrescribeResponse(profiles=answers, ruleset=self._ruleset)
+        rules = self._shelf.get(request.content_hash)
+        now = wire.from_timestamp(request.time) if request.HasField("time") else self._clock.now()
+        profiles = self._store.profiles(athlete_ids, looks_back_to(rules.rules, now))
+        answers = [convert.profile(a, profiles[a], rules.rules, now) for a in athlete_ids]
+        return pb.BatchPrescribeResponse(profiles=answers, ruleset=_stamp(rules))
+
+    def BatchPrescribeFor(
+        self, request: pb.BatchPrescribeForRequest, context: grpc.ServicerContext
+    ) -> pb.BatchPrescribeForResponse:
+        """Prescribes for profiles that are told."""
+        rules = self._shelf.get(request.content_hash)
+        told = [(convert.told(item.facts), wire.from_timestamp(item.time)) for item in request.profiles]
+        answers = [convert.profile(None, profile, rules.rules, now) for profile, now in told]
+        return pb.BatchPrescribeForResponse(profiles=answers, ruleset=_stamp(rules))
 
     def BatchRecordConditioning(
         self, request: pb.BatchRecordConditioningRequest, context: grpc.ServicerContext
     ) -> pb.BatchRecordConditioningResponse:
         """Records verified conditioning."""
         events = [convert.conditioning_event(event) for event in request.events]
-        check_events(events, self._rules.rules)
-        self._store.record(events, self._rules.rules)
+        ladders = [self._shelf.get(event.content_hash).rules for event in events]
+        for event, rules in zip(events, ladders, strict=True):
+            check_event(event, rules)
+        self._store.record(list(zip(events, ladders, strict=True)))
         return pb.BatchRecordConditioningResponse()
 
-    def GetRules(self, request: pb.GetRulesRequest, context: grpc.ServicerContext) -> pb.GetRulesResponse:
-        """Shows the rules in force."""
-        return pb.GetRulesResponse(ruleset=self._ruleset, document=wire.to_struct(self._rules))
+
+def _stamp(rules: Loaded[ConditioningRules]) -> Ruleset:
+    return wire.to_ruleset("conditioning", rules.rules.ruleset, rules)

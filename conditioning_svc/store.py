@@ -1,6 +1,7 @@
 """Keeps levels and benchmarks: the only SQL of conditioning."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import (
@@ -28,6 +29,7 @@ from conditioning_svc.domain import (
     Benchmark,
     BenchmarkMeasured,
     ConditioningEvent,
+    Done,
     LevelCompleted,
     Profile,
     Standing,
@@ -35,9 +37,11 @@ from conditioning_svc.domain import (
 )
 from conditioning_svc.rules import ConditioningRules, Protocol
 from shared.db import Database, one_at_a_time
+from shared.rules_shelf import rules_table
 
 SCHEMA = "conditioning"
 metadata = MetaData(schema=SCHEMA)
+rules = rules_table(metadata)
 
 levels = Table(
     "levels",
@@ -88,6 +92,16 @@ _BENCHMARKS = (
         benchmarks.c.session_id.desc(),
     )
 )
+# One range of `inbox_by_athlete` for each athlete. A time trial is two events, and counts once: by its level.
+_RECENT = (
+    select(inbox.c.athlete_id, inbox.c.protocol, inbox.c.completed_time)
+    .where(
+        inbox.c.athlete_id == any_(_ATHLETES),
+        inbox.c.completed_time > bindparam("since", type_=DateTime(timezone=True)),
+        inbox.c.planned_level.is_not(None),
+    )
+    .order_by(inbox.c.completed_time.desc(), inbox.c.event_id)
+)
 
 
 class ProfileStore:
@@ -96,24 +110,34 @@ class ProfileStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def profiles(self, athlete_ids: Iterable[UUID]) -> dict[UUID, Profile]:
-        """The profiles of these athletes, an empty one for who is unknown. Raises DependencyUnavailable."""
+    def profiles(self, athlete_ids: Iterable[UUID], since: datetime | None = None) -> dict[UUID, Profile]:
+        """The profiles of these athletes, an empty one for who is unknown. Raises DependencyUnavailable.
+
+        `since` asks for the work that was verified after it; without it none is looked up.
+        """
         wanted = list(athlete_ids)
         standings: dict[UUID, dict[Protocol, Standing]] = {athlete_id: {} for athlete_id in wanted}
         current: dict[UUID, dict[tuple[Protocol, str], Benchmark]] = {athlete_id: {} for athlete_id in wanted}
-        with self._database.reading() as connection:
+        recent: dict[UUID, list[Done]] = {athlete_id: [] for athlete_id in wanted}
+        with self._database.autocommit() as connection:
             for row in connection.execute(_LEVELS, {"athlete_ids": wanted}):
                 standings[row.athlete_id][Protocol(row.protocol)] = Standing(row.level, row.epoch, row.last_done_time)
             for row in connection.execute(_BENCHMARKS, {"athlete_ids": wanted}):
                 measured = Benchmark(row.average_watts, row.measured_time, row.session_id)
                 current[row.athlete_id][Protocol(row.protocol), row.equipment] = measured
-        return {athlete_id: Profile(standings[athlete_id], current[athlete_id]) for athlete_id in wanted}
+            if since is not None:
+                for row in connection.execute(_RECENT, {"athlete_ids": wanted, "since": since}):
+                    recent[row.athlete_id].append(Done(Protocol(row.protocol), row.completed_time))
+        return {known: Profile(standings[known], current[known], tuple(recent[known])) for known in wanted}
 
-    def record(self, events: Sequence[ConditioningEvent], rules: ConditioningRules) -> None:
-        """Applies the events that were not applied before, all or none. Raises DependencyUnavailable."""
-        with self._database.writing() as connection:
-            one_at_a_time(connection, (event.athlete_id for event in events))
-            for event in events:
+    def record(self, events: Sequence[tuple[ConditioningEvent, ConditioningRules]]) -> None:
+        """Applies the events that were not applied before, all or none, each by the rules that it was planned by.
+
+        Raises DependencyUnavailable.
+        """
+        with self._database.transaction() as connection:
+            one_at_a_time(connection, (event.athlete_id for event, _ in events))
+            for event, rules in events:
                 if not _receive(connection, event):
                     continue
                 if isinstance(event.effect, LevelCompleted):

@@ -1,34 +1,69 @@
 """Wires debt together."""
 
+from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
 
+import grpc
 from flux.debt.v1 import debt_service_pb2 as pb
 from flux.debt.v1.debt_service_pb2_grpc import add_DebtServiceServicer_to_server
+from flux.rules.v1 import keeper_service_pb2
+from flux.rules.v1.keeper_service_pb2_grpc import add_RulesKeeperServiceServicer_to_server
 
 from debt_svc.rules import DebtRules
 from debt_svc.servicer import DebtServicer
-from debt_svc.store import SCHEMA, LedgerStore
-from shared import migrations, rules_loader
+from debt_svc.store import SCHEMA, LedgerStore, rules
+from shared import migrations
 from shared.clock import SystemClock
 from shared.db import Database
+from shared.rpc.rules_keeper import RulesKeeper
 from shared.rpc.server import Service
-from shared.settings import DatabaseSettings, ServiceSettings
+from shared.rules_shelf import RulesShelf, Versions, keep_shipped
+from shared.settings import DatabaseSettings, RulesSettings, ServiceSettings
+
+# The first one is what the service decides by until it is told otherwise.
+SHIPPED = ("classic", "evidence")
 
 
 def build(settings: ServiceSettings) -> Service:
     """The service on the database of `settings`. Raises RulesError if its rules cannot be used."""
-    rules = rules_loader.load(files(__package__) / "rules.yaml", DebtRules)
     database = Database(settings.database_url)
-    servicer = DebtServicer(rules, LedgerStore(database), SystemClock())
+    shelf = RulesShelf(versions(), rules, database)
+    servicer = DebtServicer(shelf, LedgerStore(database), SystemClock())
+    keeper = RulesKeeper("debt", shelf)
+
+    def add_to(server: grpc.Server) -> None:
+        add_DebtServiceServicer_to_server(servicer, server)
+        add_RulesKeeperServiceServicer_to_server(keeper, server)
+
     return Service(
-        name=pb.DESCRIPTOR.services_by_name["DebtService"].full_name,
-        add_to=lambda server: add_DebtServiceServicer_to_server(servicer, server),
+        names=[
+            pb.DESCRIPTOR.services_by_name["DebtService"].full_name,
+            keeper_service_pb2.DESCRIPTOR.services_by_name["RulesKeeperService"].full_name,
+        ],
+        add_to=add_to,
         probe=database.ping,
         close=database.close,
     )
 
 
+def versions() -> Versions[DebtRules]:
+    """The rules that the service comes with. Raises RulesError."""
+    folder = files(__package__) / "rulesets"
+    shipped = [(folder / f"{name}.yaml").read_text(encoding="utf-8") for name in SHIPPED]
+    return Versions(DebtRules, "debt.yaml", shipped)
+
+
 def migrate(settings: DatabaseSettings) -> None:
-    """Brings the schema of debt up to date. Raises DependencyUnavailable if the database does not answer."""
+    """Brings the schema of debt up to date, and keeps the shipped rules.
+
+    Raises DependencyUnavailable, or RulesError if the shipped rules cannot be used.
+    """
     migrations.upgrade(settings.database_url, schema=SCHEMA, versions=Path(__file__).parent / "migrations")
+    with closing(Database(settings.database_url)) as database:
+        keep_shipped(versions(), rules, database)
+
+
+def check(settings: RulesSettings) -> None:
+    """Checks the rules in a folder. Raises RulesError, or OSError if there are none."""
+    versions().read_from(Path(settings.folder))

@@ -11,7 +11,7 @@ from shared.decision import Decision
 from shared.errors import Code, FluxError, nearest
 
 
-class UnknownSlot(FluxError):  # noqa: N818 - errors are named for what happened
+class UnknownSlot(FluxError):
     """The slot is not one that takes turns."""
 
     code = Code.INVALID_ARGUMENT
@@ -44,6 +44,8 @@ class TrainingEvent:
     session_number: int
     slots: tuple[str, ...]
     completed_time: datetime
+    content_hash: str = ""
+    """The rules that the session was planned by; empty for those that the service was shipped with."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 import grpc
+from flux.common.v1.training_pb2 import Ruleset
 from flux.debt.v1 import debt_service_pb2 as pb
 from flux.debt.v1 import debt_service_pb2_grpc as pb_grpc
 
@@ -13,36 +14,47 @@ from debt_svc.store import LedgerStore
 from shared.clock import Clock
 from shared.rpc import wire
 from shared.rules_loader import Loaded
+from shared.rules_shelf import RulesShelf
 
 
 class DebtServicer(pb_grpc.DebtServiceServicer):
-    """Ranks slots by one ruleset and records completed sessions."""
+    """Ranks slots by the ruleset that it is told and records completed sessions."""
 
-    def __init__(self, rules: Loaded[DebtRules], store: LedgerStore, clock: Clock) -> None:
-        self._rules = rules
+    def __init__(self, shelf: RulesShelf[DebtRules], store: LedgerStore, clock: Clock) -> None:
+        self._shelf = shelf
         self._store = store
         self._clock = clock
-        self._ruleset = wire.to_ruleset("debt", rules.rules.ruleset, rules)
 
     def BatchGetLedgers(
         self, request: pb.BatchGetLedgersRequest, context: grpc.ServicerContext
     ) -> pb.BatchGetLedgersResponse:
         """Ranks the slots of every rotation, most due first."""
-        now = self._clock.now()
+        rules = self._shelf.get(request.content_hash)
+        now = wire.from_timestamp(request.time) if request.HasField("time") else self._clock.now()
         athlete_ids = [UUID(athlete_id) for athlete_id in request.athlete_ids]
         ledgers = self._store.ledgers(athlete_ids)
-        answers = [convert.ledger(a, ledgers[a], rank(ledgers[a], self._rules.rules, now)) for a in athlete_ids]
-        return pb.BatchGetLedgersResponse(ledgers=answers, ruleset=self._ruleset)
+        answers = [convert.ledger(a, ledgers[a], rank(ledgers[a], rules.rules, now)) for a in athlete_ids]
+        return pb.BatchGetLedgersResponse(ledgers=answers, ruleset=_stamp(rules))
+
+    def BatchRankLedgers(
+        self, request: pb.BatchRankLedgersRequest, context: grpc.ServicerContext
+    ) -> pb.BatchRankLedgersResponse:
+        """Ranks the slots of ledgers that are told."""
+        rules = self._shelf.get(request.content_hash)
+        told = [(convert.told(item.facts), wire.from_timestamp(item.time)) for item in request.ledgers]
+        answers = [convert.ledger(None, ledger, rank(ledger, rules.rules, now)) for ledger, now in told]
+        return pb.BatchRankLedgersResponse(ledgers=answers, ruleset=_stamp(rules))
 
     def BatchRecordTraining(
         self, request: pb.BatchRecordTrainingRequest, context: grpc.ServicerContext
     ) -> pb.BatchRecordTrainingResponse:
         """Records completed sessions."""
         events = [convert.training_event(event) for event in request.events]
-        check_slots((slot for event in events for slot in event.slots), self._rules.rules)
+        for event in events:
+            check_slots(event.slots, self._shelf.get(event.content_hash).rules)
         self._store.record(events)
         return pb.BatchRecordTrainingResponse()
 
-    def GetRules(self, request: pb.GetRulesRequest, context: grpc.ServicerContext) -> pb.GetRulesResponse:
-        """Shows the rules in force."""
-        return pb.GetRulesResponse(ruleset=self._ruleset, document=wire.to_struct(self._rules))
+
+def _stamp(rules: Loaded[DebtRules]) -> Ruleset:
+    return wire.to_ruleset("debt", rules.rules.ruleset, rules)

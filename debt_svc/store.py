@@ -27,9 +27,11 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 
 from debt_svc.domain import Ledger, Training, TrainingEvent
 from shared.db import Database, one_at_a_time
+from shared.rules_shelf import rules_table
 
 SCHEMA = "debt"
 metadata = MetaData(schema=SCHEMA)
+rules = rules_table(metadata)
 
 athletes = Table(
     "athletes",
@@ -79,7 +81,7 @@ class LedgerStore:
         wanted = list(athlete_ids)
         sessions: dict[UUID, int] = dict.fromkeys(wanted, 0)
         trained: dict[UUID, dict[str, Training]] = {athlete_id: {} for athlete_id in wanted}
-        with self._database.reading() as connection:
+        with self._database.autocommit() as connection:
             for row in connection.execute(_LEDGERS, {"athlete_ids": wanted}):
                 sessions[row.athlete_id] = row.completed_sessions
                 if row.slot is not None:
@@ -91,7 +93,7 @@ class LedgerStore:
 
         Each row takes the greater of what it has and what the event says, as `domain.apply` does.
         """
-        with self._database.writing() as connection:
+        with self._database.transaction() as connection:
             one_at_a_time(connection, (event.athlete_id for event in events))
             for event in events:
                 fresh = connection.execute(

@@ -1,4 +1,4 @@
-"""`python -m gateway serve | migrate`."""
+"""`python -m gateway serve | migrate | check`."""
 
 import asyncio
 import os
@@ -7,7 +7,7 @@ import sys
 from gateway import app
 from shared import process
 from shared.rpc import aio_server
-from shared.settings import DatabaseSettings, read
+from shared.settings import DatabaseSettings, RulesSettings, read
 
 
 def _serve() -> None:
@@ -19,5 +19,9 @@ def _migrate() -> None:
     app.migrate(read(DatabaseSettings, os.environ))
 
 
+def _check() -> None:
+    app.check(read(RulesSettings, os.environ))
+
+
 if __name__ == "__main__":
-    sys.exit(process.main("gateway", {"serve": _serve, "migrate": _migrate}, sys.argv[1:]))
+    sys.exit(process.main("gateway", {"serve": _serve, "migrate": _migrate, "check": _check}, sys.argv[1:]))

@@ -1,32 +1,42 @@
 """Wires the gateway together."""
 
 import uuid
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import grpc
+import yaml
 from flux.app.v1 import app_service_pb2
 from flux.app.v1.app_service_pb2_grpc import add_AppServiceServicer_to_server
+from flux.rules.v1 import rules_service_pb2
+from flux.rules.v1.rules_service_pb2_grpc import add_RulesServiceServicer_to_server
 from flux.session.v1 import session_service_pb2
 from flux.session.v1.session_service_pb2_grpc import add_SessionServiceServicer_to_server
 
-from gateway.bootstrap import Bootstrap
+from gateway import tables
 from gateway.clients import Services, Targets
-from gateway.domain.plan import Ruleset
+from gateway.history_store import HistoryStore
 from gateway.outbox import Outbox
 from gateway.relay import Relay
+from gateway.replay import Replay
 from gateway.rules import SessionRules
+from gateway.rulesets import Rulesets, check_agreement
+from gateway.rulesets_store import RulesetStore
 from gateway.servicers.app import AppServicer
+from gateway.servicers.rules import RulesServicer
 from gateway.servicers.session import SessionServicer
 from gateway.sessions import Sessions
 from gateway.store import SessionStore
-from gateway.tables import SCHEMA
-from shared import migrations, rules_loader
+from shared import migrations
 from shared.clock import SystemClock
-from shared.db import AsyncDatabase
+from shared.db import AsyncDatabase, Database
 from shared.rpc.aio_server import AsyncService
-from shared.settings import DatabaseSettings, ServiceSettings, setting
+from shared.rules_shelf import RulesShelf, Versions, keep_shipped
+from shared.settings import DatabaseSettings, RulesSettings, ServiceSettings, setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,43 +48,48 @@ class GatewaySettings(ServiceSettings):
     conditioning_target: str = setting("FLUX_CONDITIONING_TARGET", "address of conditioning_svc")
 
 
+SHIPPED = ("classic", "evidence")
+
+
 def build(settings: GatewaySettings) -> AsyncService:
     """The gateway on the database and services of `settings`. Raises RulesError if its rules cannot be used."""
-    loaded = rules_loader.load(files(__package__) / "rules.yaml", SessionRules)
-    rules = loaded.rules
-    database = AsyncDatabase(settings.database_url)
+    database, blocking_database = AsyncDatabase(settings.database_url), Database(settings.database_url)
     services = Services(Targets(settings.readiness_target, settings.debt_target, settings.conditioning_target))
+    shelf = RulesShelf(versions(), tables.rules, blocking_database)
+    rulesets = Rulesets(RulesetStore(blocking_database), shelf, services)
     outbox = Outbox(database)
     relay = Relay(outbox, services)
-    bootstrap = Bootstrap(loaded, services)
+    store = SessionStore(database)
+    replay = Replay(store, HistoryStore(database), services, rulesets)
     sessions = Sessions(
-        rules=rules,
-        ruleset=Ruleset("session", rules.ruleset, loaded.content_hash),
+        rulesets=rulesets,
         services=services,
-        store=SessionStore(database),
+        store=store,
         outbox=outbox,
         relay=relay,
         clock=SystemClock(),
         new_id=uuid.uuid4,
     )
-    catalog = [rules.exercise(name) for name in rules.catalog]
 
     def add_to(server: grpc.aio.Server) -> None:
-        add_SessionServiceServicer_to_server(SessionServicer(sessions, catalog), server)
-        add_AppServiceServicer_to_server(AppServicer(sessions, bootstrap), server)
+        add_SessionServiceServicer_to_server(SessionServicer(sessions, rulesets), server)
+        add_AppServiceServicer_to_server(AppServicer(sessions, rulesets), server)
+        add_RulesServiceServicer_to_server(RulesServicer(rulesets, replay), server)
 
     async def probe() -> None:
         await database.ping()
-        await bootstrap.ensure()
+        await rulesets.refresh()
 
     async def close() -> None:
         await services.close()
         await database.close()
+        blocking_database.close()
 
     return AsyncService(
         names=[
             session_service_pb2.DESCRIPTOR.services_by_name["SessionService"].full_name,
             app_service_pb2.DESCRIPTOR.services_by_name["AppService"].full_name,
+            rules_service_pb2.DESCRIPTOR.services_by_name["RulesService"].full_name,
         ],
         add_to=add_to,
         probe=probe,
@@ -83,6 +98,39 @@ def build(settings: GatewaySettings) -> AsyncService:
     )
 
 
+def versions() -> Versions[SessionRules]:
+    """The rules that the gateway comes with. Raises RulesError."""
+    folder = files(__package__) / "rulesets"
+    shipped = [(folder / f"{name}.yaml").read_text(encoding="utf-8") for name in SHIPPED]
+    return Versions(SessionRules, "session.yaml", shipped)
+
+
 def migrate(settings: DatabaseSettings) -> None:
-    """Brings the schema of sessions up to date. Raises DependencyUnavailable if the database does not answer."""
-    migrations.upgrade(settings.database_url, schema=SCHEMA, versions=Path(__file__).parent / "migrations")
+    """Brings the schema of sessions up to date, and keeps the shipped rules.
+
+    Raises DependencyUnavailable, or RulesError if the shipped rules cannot be used.
+    """
+    migrations.upgrade(settings.database_url, schema=tables.SCHEMA, versions=Path(__file__).parent / "migrations")
+    with closing(Database(settings.database_url)) as database:
+        keep_shipped(versions(), tables.rules, database)
+
+
+def check(settings: RulesSettings) -> None:
+    """Checks the session rules in a folder, and whether the other rules there fit them.
+
+    Raises RulesError, or OSError if there are none.
+    """
+    folder = Path(settings.folder)
+    rules = versions().read_from(folder).rules
+    others = [_document(folder / f"{service}.yaml") for service in ("debt", "conditioning")]
+    # What cannot be read as rules is told by the service whose rules they are.
+    if all(key in document for key, document in zip(("rotations", "equipment"), others, strict=True)):
+        check_agreement(rules, *others)
+
+
+def _document(path: Path) -> Mapping[str, Any]:
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        return {}
+    return document if isinstance(document, dict) else {}

@@ -2,7 +2,8 @@
 
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from datetime import datetime
+from typing import Any, Protocol, cast
 from uuid import UUID
 
 import grpc
@@ -12,14 +13,21 @@ from flux.debt.v1 import debt_service_pb2 as debt_pb
 from flux.debt.v1.debt_service_pb2_grpc import DebtServiceStub
 from flux.readiness.v1 import readiness_service_pb2 as readiness_pb
 from flux.readiness.v1.readiness_service_pb2_grpc import ReadinessServiceStub
+from flux.rules.v1 import keeper_service_pb2 as keeper_pb
+from flux.rules.v1.keeper_service_pb2_grpc import RulesKeeperServiceStub
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
 
 from gateway.convert import internal
-from gateway.domain.inputs import ConditioningProfile, Ledger, Readiness
+from gateway.domain.inputs import ConditioningProfile, Ledger, LedgerFacts, ProfileFacts, Readiness
+from gateway.domain.plan import Ruleset
 from gateway.domain.session import BenchmarkMeasured, CheckInRecorded, Event, LevelCompleted, TrainingRecorded
 from shared.errors import DependencyUnavailable
 from shared.rpc import wire
 from shared.rpc.deadline import seconds_for_call
 from shared.rpc.options import channel_options
+from shared.rules_loader import Problem, RulesError
+from shared.rules_shelf import UnknownRules
 
 # The service may answer later; everything else that it can say is a fault in what was sent to it.
 _TRANSIENT = {
@@ -45,6 +53,15 @@ class Targets:
     conditioning: str
 
 
+@dataclass(frozen=True)
+class KeptRules:
+    """A version of a service's rules: its stamp, the document, and its YAML."""
+
+    ruleset: Ruleset
+    document: Mapping[str, Any]
+    text: str
+
+
 class Services:
     """Stubs of the three services over one channel each."""
 
@@ -58,35 +75,83 @@ class Services:
         self._readiness = ReadinessServiceStub(readiness)
         self._debt = DebtServiceStub(debt)
         self._conditioning = ConditioningServiceStub(conditioning)
+        self._keepers = {
+            service: RulesKeeperServiceStub(channel)
+            for service, channel in (("readiness", readiness), ("debt", debt), ("conditioning", conditioning))
+        }
 
-    async def evaluate(self, check_in: Mapping[str, int]) -> Readiness:
-        """The verdict on a check-in. Raises DependencyUnavailable."""
-        request = readiness_pb.BatchEvaluateReadinessRequest(check_ins=[internal.to_check_in(check_in)])
+    async def evaluate(self, check_in: Mapping[str, int], rules: str) -> Readiness:
+        """The verdict on a check-in, by this version of the rules. Raises DependencyUnavailable."""
+        return (await self.evaluate_all([check_in], rules))[0]
+
+    async def evaluate_all(self, check_ins: Sequence[Mapping[str, int]], rules: str) -> list[Readiness]:
+        """The verdicts on at most 256 check-ins. Raises DependencyUnavailable."""
+        request = readiness_pb.BatchEvaluateReadinessRequest(
+            check_ins=map(internal.to_check_in, check_ins), content_hash=rules
+        )
         answer = await _call("readiness", self._readiness.BatchEvaluateReadiness, request)
-        return internal.readiness(answer.verdicts[0], internal.ruleset(answer.ruleset))
+        ruleset = internal.ruleset(answer.ruleset)
+        return [internal.readiness(verdict, ruleset) for verdict in answer.verdicts]
 
-    async def ledger(self, athlete_id: UUID) -> Ledger:
-        """What is due for an athlete. Raises DependencyUnavailable."""
-        request = debt_pb.BatchGetLedgersRequest(athlete_ids=[str(athlete_id)])
+    async def ledger(self, athlete_id: UUID, rules: str, time: datetime) -> Ledger:
+        """What is due for an athlete at a moment, by this version of the rules. Raises DependencyUnavailable."""
+        request = debt_pb.BatchGetLedgersRequest(
+            athlete_ids=[str(athlete_id)], content_hash=rules, time=wire.to_timestamp(time)
+        )
         answer = await _call("debt", self._debt.BatchGetLedgers, request)
         return internal.ledger(answer.ledgers[0], internal.ruleset(answer.ruleset))
 
-    async def profile(self, athlete_id: UUID) -> ConditioningProfile:
-        """Levels, benchmarks and prescriptions of an athlete. Raises DependencyUnavailable."""
-        request = conditioning_pb.BatchPrescribeRequest(athlete_ids=[str(athlete_id)])
+    async def rank(self, told: Sequence[tuple[LedgerFacts, datetime]], rules: str) -> list[Ledger]:
+        """What would be due by these facts, at most 256. Raises DependencyUnavailable."""
+        ledgers = [internal.told_ledger(facts, time) for facts, time in told]
+        request = debt_pb.BatchRankLedgersRequest(ledgers=ledgers, content_hash=rules)
+        answer = await _call("debt", self._debt.BatchRankLedgers, request)
+        ruleset = internal.ruleset(answer.ruleset)
+        return [internal.ledger(ledger, ruleset) for ledger in answer.ledgers]
+
+    async def profile(self, athlete_id: UUID, rules: str, time: datetime) -> ConditioningProfile:
+        """Levels, benchmarks and work at a moment, by this version of the rules. Raises DependencyUnavailable."""
+        request = conditioning_pb.BatchPrescribeRequest(
+            athlete_ids=[str(athlete_id)], content_hash=rules, time=wire.to_timestamp(time)
+        )
         answer = await _call("conditioning", self._conditioning.BatchPrescribe, request)
         return internal.profile(answer.profiles[0], internal.ruleset(answer.ruleset))
 
-    async def rules(self) -> dict[str, dict[str, Any]]:
-        """The rules of each service, as their YAML states them. Raises DependencyUnavailable."""
-        readiness = await _call("readiness", self._readiness.GetRules, readiness_pb.GetRulesRequest())
-        debt = await _call("debt", self._debt.GetRules, debt_pb.GetRulesRequest())
-        conditioning = await _call("conditioning", self._conditioning.GetRules, conditioning_pb.GetRulesRequest())
-        return {
-            "readiness": wire.from_struct(readiness.document),
-            "debt": wire.from_struct(debt.document),
-            "conditioning": wire.from_struct(conditioning.document),
-        }
+    async def prescribe(self, told: Sequence[tuple[ProfileFacts, datetime]], rules: str) -> list[ConditioningProfile]:
+        """What would be prescribed by these facts, at most 256. Raises DependencyUnavailable."""
+        profiles = [internal.told_profile(facts, time) for facts, time in told]
+        request = conditioning_pb.BatchPrescribeForRequest(profiles=profiles, content_hash=rules)
+        answer = await _call("conditioning", self._conditioning.BatchPrescribeFor, request)
+        ruleset = internal.ruleset(answer.ruleset)
+        return [internal.profile(profile, ruleset) for profile in answer.profiles]
+
+    async def put_rules(self, service: str, yaml: str, *, validate_only: bool) -> Ruleset:
+        """Hands a service its part of a ruleset. Raises RulesError, DependencyUnavailable."""
+        request = keeper_pb.PutRulesRequest(yaml=yaml, validate_only=validate_only)
+        try:
+            answer = await _call(service, self._keepers[service].PutRules, request)
+        except grpc.aio.AioRpcError as error:
+            problems = _problems(error)
+            if not problems:
+                raise
+            raise RulesError(problems) from error
+        return internal.ruleset(answer.ruleset)
+
+    async def get_rules(self, service: str, content_hash: str) -> KeptRules:
+        """A version of a service's rules, the shipped default if the hash is empty. Raises DependencyUnavailable."""
+        request = keeper_pb.GetRulesRequest(content_hash=content_hash)
+        answer = await _call(service, self._keepers[service].GetRules, request)
+        return _kept(answer)
+
+    async def get_shipped_rules(self, service: str, name: str) -> KeptRules:
+        """A service's part of a shipped ruleset. Raises UnknownRules, DependencyUnavailable."""
+        try:
+            answer = await _call(service, self._keepers[service].GetRules, keeper_pb.GetRulesRequest(name=name))
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.NOT_FOUND:
+                raise UnknownRules(name) from error
+            raise
+        return _kept(answer)
 
     async def record_check_ins(self, events: Sequence[tuple[Event, CheckInRecorded]]) -> None:
         """Hands check-ins to readiness. Raises DependencyUnavailable, or grpc.RpcError if they are refused for good."""
@@ -124,3 +189,17 @@ async def _call[Request, Response](service: str, method: _Method[Request, Respon
         if error.code() in _TRANSIENT:
             raise DependencyUnavailable(f"{service} does not answer; retry in a moment", service=service) from error
         raise
+
+
+def _kept(answer: keeper_pb.GetRulesResponse) -> KeptRules:
+    return KeptRules(internal.ruleset(answer.ruleset), wire.from_struct(answer.document), answer.yaml)
+
+
+def _problems(error: grpc.aio.AioRpcError) -> list[Problem]:
+    """What a service finds wrong with rules, from the BadRequest of its answer: fields are file:line."""
+    status = rpc_status.from_call(cast("grpc.Call", error))  # it has what a call has
+    found = error_details_pb2.BadRequest()
+    if status is None or not any(detail.Unpack(found) for detail in status.details):
+        return []
+    places = ((violation.field.rpartition(":"), violation.description) for violation in found.field_violations)
+    return [Problem(file, int(line) if line.isdigit() else 1, description) for (file, _, line), description in places]

@@ -81,7 +81,7 @@ class Outbox:
             .values(not_before=func.now() + HOLD, attempts=outbox.c.attempts + 1)
             .returning(outbox.c.event_id, outbox.c.athlete_id, outbox.c.session_id, outbox.c.kind, outbox.c.payload)
         )
-        async with self._database.writing() as connection:
+        async with self._database.transaction() as connection:
             return [
                 Event(row.event_id, row.athlete_id, row.session_id, msgspec.convert(row.payload, KINDS[row.kind]))
                 for row in await connection.execute(held)
@@ -89,7 +89,7 @@ class Outbox:
 
     async def settle(self, event_ids: Iterable[UUID], delivery: Delivery) -> None:
         """Notes that events were applied, or refused for good."""
-        async with self._database.reading() as connection:
+        async with self._database.autocommit() as connection:
             await connection.execute(
                 update(outbox)
                 .where(outbox.c.event_id.in_(list(event_ids)))
@@ -102,7 +102,7 @@ class Outbox:
             FIRST_PAUSE_SECONDS * func.power(2, func.least(outbox.c.attempts, 16)), LONGEST_PAUSE_SECONDS
         )
         pause = func.make_interval(0, 0, 0, 0, 0, 0, seconds, type_=Interval)
-        async with self._database.reading() as connection:
+        async with self._database.autocommit() as connection:
             await connection.execute(
                 update(outbox).where(outbox.c.event_id.in_(list(event_ids))).values(not_before=func.now() + pause)
             )
@@ -110,6 +110,6 @@ class Outbox:
     async def deliveries(self, athlete_id: UUID, session_id: UUID) -> dict[UUID, Delivery]:
         """How far the events of one session have come."""
         mine = and_(outbox.c.athlete_id == athlete_id, outbox.c.session_id == session_id)
-        async with self._database.reading() as connection:
+        async with self._database.autocommit() as connection:
             rows = await connection.execute(select(outbox.c.event_id, outbox.c.delivery).where(mine))
             return {row.event_id: Delivery(row.delivery) for row in rows}

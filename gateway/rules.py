@@ -27,14 +27,23 @@ class AnchorRole(StrEnum):
     RELATED = "RELATED"
 
 
+class Knee(StrEnum):
+    """What an exercise does to a knee that a painful one must be spared."""
+
+    JUMP = "JUMP"
+    SQUAT = "SQUAT"
+    LUNGE = "LUNGE"
+
+
 @dataclass(frozen=True)
 class CatalogEntry:
-    """What is known of an exercise. `reserve`: no selection plans it."""
+    """What is known of an exercise. `reserve`: no selection plans it. `knee`: no RED day may reach it."""
 
     load: LoadType
     unit: TrackingUnit
     unilateral: bool = False
     reserve: bool = False
+    knee: Knee | None = None
 
 
 @dataclass(frozen=True)
@@ -149,6 +158,11 @@ class SessionRules:
         return Exercise(name, entry.unilateral, entry.load, entry.unit)
 
     @property
+    def exercises(self) -> tuple[Exercise, ...]:
+        """The whole catalog, in its order."""
+        return tuple(self.exercise(name) for name in self.catalog)
+
+    @property
     def components(self) -> tuple[Component, ...]:
         """Every component of every template."""
         return tuple(c for blocks in self.templates.values() for block in blocks for c in block.components)
@@ -160,6 +174,7 @@ class SessionRules:
                 yield ("templates",), f"archetype {archetype.value} has no blocks"
         yield from self._unknown_names()
         yield from self._unreachable_names()
+        yield from self._knee_loading_names()
 
     def _unknown_names(self) -> Problems:
         for slot, variants in self.selections.items():
@@ -215,6 +230,46 @@ class SessionRules:
                 wanted = "is planned, so it is no reserve" if planned else "is never planned; mark it `reserve: true`"
                 yield ("catalog", name), f"exercise {name!r} {wanted}"
 
+    def knee_loading(self, slot: str) -> Iterator[tuple[Variant, int, str]]:
+        """What a slot could give on a RED day that loads the knee: variant, index, exercise."""
+        variants = self.selections.get(slot, {})
+        own = Variant.RED if Variant.RED in variants else Variant.DEFAULT
+        for variant in (own, Variant.SPARE):
+            for index, name in enumerate(variants.get(variant, ())):
+                if name in self.catalog and self.catalog[name].knee is not None:
+                    yield variant, index, name
+
+    def _knee_loading_names(self) -> Problems:
+        """RED leads to RECOVERY alone, as readiness sees to."""
+        for slot in dict.fromkeys(slot for c in self._recovery for slot in self._slots_on_red(c)):
+            for variant, index, name in self.knee_loading(slot):
+                yield ("selections", slot, variant, index), _loads_knee(name, slot, self.catalog[name])
+
+    @property
+    def _recovery(self) -> tuple[Component, ...]:
+        return tuple(c for block in self.templates.get(Archetype.RECOVERY, ()) for c in block.components)
+
+    def _slots_on_red(self, component: Component) -> Iterator[str]:
+        """Every slot that a component can come to on a RED day, whatever the ledger says."""
+        if component.slot is not None:
+            yield component.slot
+        if component.tier is not None and component.tier in self.tiers:
+            yield self.tiers[component.tier].by_state.get(State.RED, "")
+        if component.rotation is not None:
+            # Which slots a rotation has is for the rules of debt to say; `disagreements` looks at those.
+            yield from (slot for slot in self.selections if slot.startswith(component.rotation))
+        if component.complements is not None:
+            yield from self.complements.values()
+        if component.anchor is AnchorRole.MAIN:
+            yield from (pattern + MAIN_SUFFIX for pattern in self.related)
+        if component.anchor is AnchorRole.RELATED:
+            yield from (slot for slots in self.related.values() for slot in slots)
+
+    @property
+    def rotations_on_red(self) -> tuple[str, ...]:
+        """The rotations that a RED day takes a slot from."""
+        return tuple(c.rotation for c in self._recovery if c.rotation is not None)
+
 
 def disagreements(rules: SessionRules, rotations: Mapping[str, Iterable[str]], equipment: str) -> Iterator[str]:
     """What the rules of the other services ask of these and do not find, or the other way round."""
@@ -229,8 +284,15 @@ def disagreements(rules: SessionRules, rotations: Mapping[str, Iterable[str]], e
         for slot in slots:
             if slot + suffix not in rules.selections:
                 yield f"slot {slot + suffix!r} of rotation {name!r} has no selection"
+    for slot in (slot for name in rules.rotations_on_red for slot in rotations.get(name, ())):
+        for _, _, exercise in rules.knee_loading(slot):
+            yield _loads_knee(exercise, slot, rules.catalog[exercise])
     if equipment not in rules.catalog:
         yield _unknown("exercise", equipment, rules.catalog)
+
+
+def _loads_knee(name: str, slot: str, entry: CatalogEntry) -> str:
+    return f"a RED day may come to {slot}, and must not get {name!r}: its knee mark is {entry.knee}"
 
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> str:

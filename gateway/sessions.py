@@ -1,16 +1,15 @@
 """The use cases of the gateway: plan, start, log, complete, look back. Knows nothing of how it is called."""
 
 import asyncio
-import base64
-import binascii
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from gateway import page_tokens
 from gateway.clients import Services
 from gateway.domain.composition import compose
 from gateway.domain.inputs import ConditioningProfile, Inputs, Ledger
-from gateway.domain.plan import Plan, Ruleset
+from gateway.domain.plan import Plan
 from gateway.domain.session import (
     CheckInRecorded,
     Completion,
@@ -19,7 +18,6 @@ from gateway.domain.session import (
     Page,
     Session,
     SessionIdReused,
-    SessionSummary,
     SessionView,
     Status,
     Windows,
@@ -29,19 +27,11 @@ from gateway.domain.session import (
 from gateway.domain.sets import LoggedSet, StoredSet, check_exercises, newest_only
 from gateway.outbox import Outbox
 from gateway.relay import Relay
-from gateway.rules import SessionRules
+from gateway.rulesets import InForce, Rulesets
 from gateway.store import SessionStore
 from shared.clock import Clock
-from shared.errors import Code, FluxError
 
 DEFAULT_PAGE_SIZE = 20
-
-
-class InvalidPageToken(FluxError):  # noqa: N818 - errors are named for what happened
-    """The page token was not made here."""
-
-    code = Code.INVALID_ARGUMENT
-    reason = "INVALID_PAGE_TOKEN"
 
 
 class Sessions:
@@ -50,8 +40,7 @@ class Sessions:
     def __init__(
         self,
         *,
-        rules: SessionRules,
-        ruleset: Ruleset,
+        rulesets: Rulesets,
         services: Services,
         store: SessionStore,
         outbox: Outbox,
@@ -59,8 +48,7 @@ class Sessions:
         clock: Clock,
         new_id: Callable[[], UUID],
     ) -> None:
-        self._rules = rules
-        self._ruleset = ruleset
+        self._rulesets = rulesets
         self._services = services
         self._store = store
         self._outbox = outbox
@@ -70,7 +58,8 @@ class Sessions:
 
     async def preview(self, athlete_id: UUID, check_in: Mapping[str, int]) -> Plan:
         """The plan that `start` would store now. Raises DependencyUnavailable."""
-        return compose(await self._inputs(athlete_id, check_in), self._rules)
+        rules = self._rulesets.in_force
+        return compose(await self._inputs(athlete_id, check_in, rules), rules.session.rules)
 
     async def start(
         self, athlete_id: UUID, check_in: Mapping[str, int], session_id: UUID | None
@@ -79,8 +68,9 @@ class Sessions:
 
         Raises SessionIdReused if the id stands for a session with another check-in, and DependencyUnavailable.
         """
-        inputs = await self._inputs(athlete_id, check_in)
-        plan = compose(inputs, self._rules)
+        rules = self._rulesets.in_force
+        inputs = await self._inputs(athlete_id, check_in, rules)
+        plan = compose(inputs, rules.session.rules)
         chosen = session_id or self._new_id()
         session = Session(athlete_id, chosen, Status.IN_PROGRESS, inputs, plan, inputs.planned_time)
         recorded = CheckInRecorded(check_in, plan.state, inputs.planned_time)
@@ -101,15 +91,19 @@ class Sessions:
     async def page(self, athlete_id: UUID, page_size: int, page_token: str) -> Page:
         """Sessions, newest first; `page_size` 0 means the default. Raises InvalidPageToken."""
         size = page_size or DEFAULT_PAGE_SIZE
-        before = _read_token(page_token) if page_token else None
+        before = page_tokens.read(page_token) if page_token else None
         found = await self._store.page(athlete_id, size + 1, before)
         more = len(found) > size
-        return Page(tuple(found[:size]), _write_token(found[size - 1]) if more else "")
+        return Page(
+            tuple(found[:size]),
+            page_tokens.write(found[size - 1].started_time, found[size - 1].session_id) if more else "",
+        )
 
     async def log(self, athlete_id: UUID, session_id: UUID, sets: Sequence[LoggedSet]) -> None:
         """Logs sets, all or none. Raises UnknownExercise, SessionNotFound, SessionClosed."""
-        check_exercises((logged.exercise_name for logged in sets), self._rules.catalog)
-        await self._store.log(athlete_id, session_id, newest_only(sets), Windows.of(self._rules.evidence))
+        await self._check_exercises(athlete_id, session_id, sets)
+        evidence = self._rulesets.in_force.session.rules.evidence
+        await self._store.log(athlete_id, session_id, newest_only(sets), Windows.of(evidence))
 
     async def stored_sets(self, athlete_id: UUID, session_id: UUID) -> list[StoredSet]:
         """The sets of a session as they are kept."""
@@ -122,7 +116,7 @@ class Sessions:
 
         Raises UnknownExercise, SessionNotFound, SessionClosed.
         """
-        check_exercises((logged.exercise_name for logged in sets), self._rules.catalog)
+        await self._check_exercises(athlete_id, session_id, sets)
         session, events = await self._store.complete(athlete_id, session_id, newest_only(sets), notes, self._settle)
         await self._relay.deliver(events)
         deliveries = await self._outbox.deliveries(athlete_id, session_id)
@@ -134,38 +128,34 @@ class Sessions:
 
     async def standing(self, athlete_id: UUID) -> tuple[Ledger, ConditioningProfile]:
         """Where the athlete stands. Raises DependencyUnavailable."""
-        return await asyncio.gather(self._services.ledger(athlete_id), self._services.profile(athlete_id))
-
-    async def _inputs(self, athlete_id: UUID, check_in: Mapping[str, int]) -> Inputs:
-        readiness, ledger, profile = await asyncio.gather(
-            self._services.evaluate(check_in), self._services.ledger(athlete_id), self._services.profile(athlete_id)
+        parts, now = self._rulesets.in_force.version.parts, self._clock.now()
+        return await asyncio.gather(
+            self._services.ledger(athlete_id, parts["debt"], now),
+            self._services.profile(athlete_id, parts["conditioning"], now),
         )
-        return Inputs(check_in, readiness, ledger, profile, self._ruleset, self._clock.now())
 
-    def _settle(
+    async def _inputs(self, athlete_id: UUID, check_in: Mapping[str, int], rules: InForce) -> Inputs:
+        parts, now = rules.version.parts, self._clock.now()
+        readiness, ledger, profile = await asyncio.gather(
+            self._services.evaluate(check_in, parts["readiness"]),
+            self._services.ledger(athlete_id, parts["debt"], now),
+            self._services.profile(athlete_id, parts["conditioning"], now),
+        )
+        return Inputs(check_in, readiness, ledger, profile, rules.stamp, now)
+
+    async def _check_exercises(self, athlete_id: UUID, session_id: UUID, sets: Sequence[LoggedSet]) -> None:
+        """Returns if every exercise is in the catalog, that of today or that of the session's day."""
+        names = {logged.exercise_name for logged in sets}
+        catalog = set(self._rulesets.in_force.session.rules.catalog)
+        if not names <= catalog:
+            session = await self._store.get(athlete_id, session_id)
+            planned_by = await self._rulesets.session_rules(session.plan.rules_of("session"))
+            check_exercises(sorted(names), [*catalog, *planned_by.catalog])
+
+    async def _settle(
         self, session: Session, sets: Sequence[StoredSet], number: int, now: datetime
     ) -> tuple[Completion, tuple[Event, ...]]:
-        check_completable(session, self._rules.evidence, now)
-        return settle(
-            session,
-            sets,
-            self._rules.evidence,
-            session_number=number,
-            completed_time=now,
-            new_id=self._new_id,
-        )
-
-
-def _write_token(last: SessionSummary) -> str:
-    return base64.urlsafe_b64encode(f"{last.started_time.isoformat()} {last.session_id}".encode()).decode()
-
-
-def _read_token(token: str) -> tuple[datetime, UUID]:
-    try:
-        started, session_id = base64.urlsafe_b64decode(token.encode()).decode().split(" ")
-        moment = datetime.fromisoformat(started)
-        if moment.tzinfo is None:
-            raise ValueError
-        return moment, UUID(session_id)
-    except (ValueError, binascii.Error):
-        raise InvalidPageToken("page_token must be the next_page_token of an earlier answer") from None
+        """Settles a session by the rules that it was planned by, whatever is in force by now."""
+        rules = await self._rulesets.session_rules(session.plan.rules_of("session"))
+        check_completable(session, rules.evidence, now)
+        return settle(session, sets, rules.evidence, session_number=number, completed_time=now, new_id=self._new_id)

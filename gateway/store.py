@@ -1,6 +1,6 @@
 """Keeps sessions, plans and sets: the SQL of the gateway, but for the outbox. Every statement names the athlete."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -29,7 +29,7 @@ from gateway.domain.sets import UNPLANNED, LoggedSet, StoredSet
 from gateway.tables import athletes, sessions, workout_sets
 from shared.db import AsyncDatabase
 
-type Settle = Callable[[Session, Sequence[StoredSet], int, datetime], tuple[Completion, tuple[Event, ...]]]
+type Settle = Callable[[Session, Sequence[StoredSet], int, datetime], Awaitable[tuple[Completion, tuple[Event, ...]]]]
 
 
 # One statement: it finds the session, the slot that the plan gives to each exercise, and refuses what comes too late.
@@ -70,7 +70,7 @@ class SessionStore:
 
     async def start(self, session: Session, events: Sequence[Event]) -> Session | None:
         """Stores a new session with its events. Answers the session that has this id already, if there is one."""
-        async with self._database.writing() as connection:
+        async with self._database.transaction() as connection:
             stored = await connection.execute(
                 upsert(sessions)
                 .values(
@@ -95,12 +95,12 @@ class SessionStore:
 
     async def get(self, athlete_id: UUID, session_id: UUID) -> Session:
         """One session. Raises SessionNotFound."""
-        async with self._database.reading() as connection:
+        async with self._database.autocommit() as connection:
             return await _session(connection, athlete_id, session_id)
 
     async def sets(self, athlete_id: UUID, session_id: UUID) -> list[StoredSet]:
         """The sets of one session, by slot, exercise and index."""
-        async with self._database.reading() as connection:
+        async with self._database.autocommit() as connection:
             return await _sets(connection, athlete_id, session_id)
 
     async def page(self, athlete_id: UUID, size: int, before: tuple[datetime, UUID] | None) -> list[SessionSummary]:
@@ -118,7 +118,7 @@ class SessionStore:
             sessions.c.completed_time,
         )
         newest_first = (sessions.c.started_time.desc(), sessions.c.session_id.desc())
-        async with self._database.reading() as connection:
+        async with self._database.autocommit() as connection:
             rows = await connection.execute(select(*columns).where(older).order_by(*newest_first).limit(size))
             return [
                 SessionSummary(
@@ -138,7 +138,7 @@ class SessionStore:
 
         Raises SessionNotFound, or SessionClosed if the session was completed or abandoned too long ago.
         """
-        async with self._database.reading() as connection:
+        async with self._database.autocommit() as connection:
             await _log(connection, athlete_id, session_id, logged, windows)
 
     async def complete(
@@ -149,7 +149,7 @@ class SessionStore:
         Answers the session as stored, with the events to deliver; a session that was completed before is answered as
         it is, without events. Raises SessionNotFound, and whatever `settle` raises.
         """
-        async with self._database.writing() as connection:
+        async with self._database.transaction() as connection:
             session = await _session(connection, athlete_id, session_id, lock=True)
             if session.status is Status.COMPLETED:
                 return session, ()
@@ -157,7 +157,7 @@ class SessionStore:
                 await _log(connection, athlete_id, session_id, logged, UNLIMITED)
             number, now = await _next_number(connection, athlete_id)
             stored_sets = await _sets(connection, athlete_id, session_id)
-            completion, events = settle(session, stored_sets, number, now)
+            completion, events = await settle(session, stored_sets, number, now)
             await connection.execute(
                 update(sessions)
                 .where(_is(athlete_id, session_id))
@@ -174,7 +174,7 @@ class SessionStore:
 
     async def abandon(self, athlete_id: UUID, session_id: UUID) -> None:
         """Gives a session up. Raises SessionNotFound or SessionCompleted."""
-        async with self._database.writing() as connection:
+        async with self._database.transaction() as connection:
             session = await _session(connection, athlete_id, session_id, lock=True)
             if session.status is Status.COMPLETED:
                 raise SessionCompleted("the session is completed; it can no longer be given up")

@@ -1,11 +1,14 @@
 """The tables of the session schema."""
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
     DateTime,
+    ForeignKey,
     ForeignKeyConstraint,
+    Identity,
     Index,
     Integer,
     MetaData,
@@ -19,8 +22,36 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSON, JSONB
 
+from shared.rules_shelf import rules_table
+
 SCHEMA = "session"
 metadata = MetaData(schema=SCHEMA)
+
+# The gateway's own part of each ruleset; the other parts are kept by the services that decide by them.
+rules = rules_table(metadata)
+
+rulesets = Table(
+    "rulesets",
+    metadata,
+    Column("ruleset_hash", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    # service -> content hash
+    Column("parts", JSONB, nullable=False),
+    Column("created_time", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+# Only ever added to: the last one is in force.
+activations = Table(
+    "activations",
+    metadata,
+    Column("activation_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("ruleset_hash", Text, ForeignKey("session.rulesets.ruleset_hash"), nullable=False),
+    Column("author", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("activated_time", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
 
 # How many sessions an athlete has completed: the next number is taken under a lock on this row.
 athletes = Table(
@@ -51,6 +82,7 @@ sessions = Table(
     Column("summary_notes", Text),
     CheckConstraint("(status = 'COMPLETED') = (completed_time IS NOT NULL)", name="sessions_completed_check"),
     CheckConstraint("(completion IS NULL) = (completed_time IS NULL)", name="sessions_completion_check"),
+    Index("sessions_by_time", "started_time", "session_id"),
     Index("sessions_by_start", "athlete_id", text("started_time DESC"), text("session_id DESC")),
 )
 

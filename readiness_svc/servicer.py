@@ -1,6 +1,7 @@
 """The RPCs of readiness: proto in, decision, proto out."""
 
 import grpc
+from flux.common.v1.training_pb2 import Ruleset
 from flux.readiness.v1 import readiness_service_pb2 as pb
 from flux.readiness.v1 import readiness_service_pb2_grpc as pb_grpc
 
@@ -10,22 +11,23 @@ from readiness_svc.rules import ReadinessRules
 from readiness_svc.store import CheckInStore
 from shared.rpc import wire
 from shared.rules_loader import Loaded
+from shared.rules_shelf import RulesShelf
 
 
 class ReadinessServicer(pb_grpc.ReadinessServiceServicer):
-    """Grades check-ins by one ruleset and keeps those of started sessions."""
+    """Grades check-ins by the ruleset that it is told and keeps those of started sessions."""
 
-    def __init__(self, rules: Loaded[ReadinessRules], store: CheckInStore) -> None:
-        self._rules = rules
+    def __init__(self, shelf: RulesShelf[ReadinessRules], store: CheckInStore) -> None:
+        self._shelf = shelf
         self._store = store
-        self._ruleset = wire.to_ruleset("readiness", rules.rules.ruleset, rules)
 
     def BatchEvaluateReadiness(
         self, request: pb.BatchEvaluateReadinessRequest, context: grpc.ServicerContext
     ) -> pb.BatchEvaluateReadinessResponse:
         """Grades check-ins."""
-        verdicts = [evaluate(convert.check_in(check_in), self._rules.rules) for check_in in request.check_ins]
-        return pb.BatchEvaluateReadinessResponse(verdicts=map(convert.verdict, verdicts), ruleset=self._ruleset)
+        rules = self._shelf.get(request.content_hash)
+        verdicts = [evaluate(convert.check_in(check_in), rules.rules) for check_in in request.check_ins]
+        return pb.BatchEvaluateReadinessResponse(verdicts=map(convert.verdict, verdicts), ruleset=_stamp(rules))
 
     def BatchRecordCheckIns(
         self, request: pb.BatchRecordCheckInsRequest, context: grpc.ServicerContext
@@ -34,6 +36,6 @@ class ReadinessServicer(pb_grpc.ReadinessServiceServicer):
         self._store.record([convert.recorded(event) for event in request.events])
         return pb.BatchRecordCheckInsResponse()
 
-    def GetRules(self, request: pb.GetRulesRequest, context: grpc.ServicerContext) -> pb.GetRulesResponse:
-        """Shows the rules in force."""
-        return pb.GetRulesResponse(ruleset=self._ruleset, document=wire.to_struct(self._rules))
+
+def _stamp(rules: Loaded[ReadinessRules]) -> Ruleset:
+    return wire.to_ruleset("readiness", rules.rules.ruleset, rules)

@@ -7,9 +7,11 @@ from sqlalchemy.dialects.postgresql import insert
 
 from readiness_svc.domain import RecordedCheckIn
 from shared.db import Database
+from shared.rules_shelf import rules_table
 
 SCHEMA = "readiness"
 metadata = MetaData(schema=SCHEMA)
+rules = rules_table(metadata)
 
 # The primary key is the inbox: an event that is delivered again finds its row.
 check_ins = Table(
@@ -45,5 +47,5 @@ class CheckInStore:
             }
             for event in sorted(events, key=lambda event: event.event_id)  # an order in which none can deadlock
         ]
-        with self._database.writing() as connection:
+        with self._database.transaction() as connection:
             connection.execute(insert(check_ins).values(rows).on_conflict_do_nothing())

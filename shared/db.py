@@ -1,7 +1,7 @@
 """PostgreSQL, the one storage: connections, and what callers see when it does not answer.
 
-A store reads in autocommit (one round trip less) and writes in one transaction. Connection loss, timeouts and an
-exhausted pool become DependencyUnavailable; everything else that PostgreSQL refuses is a bug and stays one.
+Statements that stand alone run in autocommit (one round trip less), others together in one transaction. Connection
+loss, timeouts and an exhausted pool become DependencyUnavailable; everything else that PostgreSQL refuses is a bug.
 """
 
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -30,20 +30,20 @@ class Database:
         self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def autocommit(self) -> Iterator[Connection]:
         """A connection whose statements stand alone."""
         with _unavailable_when_lost(), self._autocommit.connect() as connection:
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def transaction(self) -> Iterator[Connection]:
         """A connection in a transaction, committed at the end unless something was raised."""
         with _unavailable_when_lost(), self._engine.begin() as connection:
             yield connection
 
     def ping(self) -> None:
         """Returns if the database answers. Raises DependencyUnavailable if not."""
-        with self.reading() as connection:
+        with self.autocommit() as connection:
             connection.execute(text("SELECT 1"))
 
     def close(self) -> None:
@@ -59,14 +59,14 @@ class AsyncDatabase:
         self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
+    async def autocommit(self) -> AsyncIterator[AsyncConnection]:
         """A connection whose statements stand alone."""
         with _unavailable_when_lost():
             async with self._autocommit.connect() as connection:
                 yield connection
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncConnection]:
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """A connection in a transaction, committed at the end unless something was raised."""
         with _unavailable_when_lost():
             async with self._engine.begin() as connection:
@@ -74,7 +74,7 @@ class AsyncDatabase:
 
     async def ping(self) -> None:
         """Returns if the database answers. Raises DependencyUnavailable if not."""
-        async with self.reading() as connection:
+        async with self.autocommit() as connection:
             await connection.execute(text("SELECT 1"))
 
     async def close(self) -> None:

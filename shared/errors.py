@@ -45,7 +45,7 @@ class FluxError(Exception):
         self.violations = tuple(violations)
 
 
-class InvalidRequest(FluxError):  # noqa: N818 - errors are named for what happened
+class InvalidRequest(FluxError):
     """A field is missing, of the wrong kind, or out of bounds."""
 
     code = Code.INVALID_ARGUMENT
@@ -58,28 +58,28 @@ class InvalidRequest(FluxError):  # noqa: N818 - errors are named for what happe
         return cls("; ".join(f"{v.field}: {v.description}" for v in found), violations=found)
 
 
-class MalformedRequest(FluxError):  # noqa: N818
+class MalformedRequest(FluxError):
     """The request could not be decoded."""
 
     code = Code.INVALID_ARGUMENT
     reason = "MALFORMED_REQUEST"
 
 
-class Unauthenticated(FluxError):  # noqa: N818
+class Unauthenticated(FluxError):
     """The call carries no identity."""
 
     code = Code.UNAUTHENTICATED
     reason = "UNAUTHENTICATED"
 
 
-class DependencyUnavailable(FluxError):  # noqa: N818
+class DependencyUnavailable(FluxError):
     """A service or the database does not answer right now."""
 
     code = Code.UNAVAILABLE
     reason = "DEPENDENCY_UNAVAILABLE"
 
 
-class DeadlineTooShort(FluxError):  # noqa: N818
+class DeadlineTooShort(FluxError):
     """Too little of the caller's time is left."""
 
     code = Code.DEADLINE_EXCEEDED

@@ -26,7 +26,7 @@ def upgrade(database_url: str, *, schema: str, versions: Path) -> None:
     config.attributes["schema"] = schema
     database = Database(database_url)
     try:
-        with database.writing() as connection:
+        with database.transaction() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     finally:

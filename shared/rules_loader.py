@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum
 from importlib.resources.abc import Traversable
@@ -16,7 +16,7 @@ from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 
 import yaml
 
-from shared.errors import nearest
+from shared.errors import Code, FieldViolation, FluxError, nearest
 
 type Path = tuple[str | int, ...]
 
@@ -36,20 +36,25 @@ class Problem:
         return f"{self.file}:{self.line}: {self.message}"
 
 
-class RulesError(Exception):
+class RulesError(FluxError):
     """The rules cannot be used. Says everything that is wrong with them at once."""
 
-    def __init__(self, problems: list[Problem]) -> None:
-        super().__init__("\n".join(map(str, problems)))
+    code = Code.INVALID_ARGUMENT
+    reason = "INVALID_RULES"
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        violations = (FieldViolation(f"{problem.file}:{problem.line}", problem.message) for problem in problems)
+        super().__init__("\n".join(map(str, problems)), violations=violations)
         self.problems = tuple(problems)
 
 
 @dataclass(frozen=True)
 class Loaded[T]:
-    """Rules in force: typed, as the document they were read from, and their SHA-256 over its content."""
+    """Rules: typed, as a document, as the text it was read from, and the SHA-256 over the document."""
 
     rules: T
     document: Mapping[str, Any]
+    text: str
     content_hash: str
 
 
@@ -82,7 +87,7 @@ def load_text[T](text: str, shape: type[T], *, file: str) -> Loaded[T]:
         raise RulesError(sorted(reader.problems, key=lambda problem: problem.line))
     document = cast("Mapping[str, Any]", yaml.safe_load(text))
     canonical = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return Loaded(cast("T", rules), document, hashlib.sha256(canonical.encode()).hexdigest())
+    return Loaded(cast("T", rules), document, text, hashlib.sha256(canonical.encode()).hexdigest())
 
 
 class _Reader:

@@ -78,6 +78,13 @@ class DatabaseSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RulesSettings:
+    """Which rules to check."""
+
+    folder: str = setting("FLUX_RULES_DIR", "folder with the rules to check")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ServiceSettings(DatabaseSettings):
     """What every service needs to know of the world around it."""
 

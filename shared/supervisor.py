@@ -27,7 +27,7 @@ class Program:
     user: tuple[int, int] | None = None
 
 
-class ProgramStopped(Exception):  # noqa: N818 - errors are named for what happened
+class ProgramStopped(Exception):
     """A program ended that was meant to run on."""
 
     def __init__(self, name: str, status: int, last_lines: Sequence[str]) -> None:

@@ -150,11 +150,12 @@ def stack(bytecode_cache: Path) -> Iterator[Stack]:
 
 @pytest.fixture
 def fresh_stack(stack: Stack) -> Stack:
-    """The shared stack with every table emptied: its athlete never trained."""
+    """The shared stack with every table emptied but those of the rules: its athlete never trained."""
     with psycopg.connect(stack.database_url, autocommit=True) as connection:
         tables = connection.execute(
             "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables"
-            " WHERE schemaname IN ('readiness', 'debt', 'conditioning', 'session') AND tablename <> 'schema_version'"
+            " WHERE schemaname IN ('readiness', 'debt', 'conditioning', 'session')"
+            " AND tablename NOT IN ('schema_version', 'rules', 'rulesets', 'activations')"
         ).fetchall()
         connection.execute("TRUNCATE " + ", ".join(name for (name,) in tables))
     return stack

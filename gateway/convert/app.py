@@ -78,8 +78,16 @@ def notes(request: pb.CompleteSessionRequest) -> Notes:
     return Notes(written, request.summary_notes if request.HasField("summary_notes") else None)
 
 
-def bootstrap(configs: Mapping[str, Mapping[str, Any]], exercises: Iterable[Exercise]) -> pb.GetBootstrapResponse:
-    """Rules and catalog."""
+def bootstrap(documents: Mapping[str, Mapping[str, Any]], exercises: Iterable[Exercise]) -> pb.GetBootstrapResponse:
+    """Rules, from the documents of all services, and catalog."""
+    own = documents["session"]
+    logic = {name: own[name] for name in ("related", "complements", "tiers", "evidence")}
+    configs = {
+        "logic": {"readiness": documents["readiness"], "debt": documents["debt"], **logic},
+        "sessions": own["templates"],
+        "selections": own["selections"],
+        "conditioning": documents["conditioning"],
+    }
     return pb.GetBootstrapResponse(
         configs={slug: _struct(config) for slug, config in configs.items()},
         exercises=[

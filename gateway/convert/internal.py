@@ -1,6 +1,7 @@
 """What the three services say and hear."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,11 +14,16 @@ from gateway.domain.inputs import (
     Benchmark,
     ConditioningProfile,
     Ledger,
+    LedgerFacts,
+    LevelFacts,
     Prescription,
+    ProfileFacts,
     ProtocolLevel,
     RankedSlot,
     Readiness,
+    RecentWork,
     Rotation,
+    SlotTraining,
 )
 from gateway.domain.plan import Archetype, Conditioning, Effort, Protocol, Ruleset, State
 from gateway.domain.session import BenchmarkMeasured, CheckInRecorded, Event, LevelCompleted, TrainingRecorded
@@ -80,7 +86,20 @@ def ledger(message: debt_pb.Ledger, rules: Ruleset) -> Ledger:
         rotation.rotation: Rotation(tuple(map(_ranked, rotation.slots)), wire.from_decision(rotation.decision))
         for rotation in message.rotations
     }
-    return Ledger(message.completed_sessions, rotations, rules)
+    facts = LedgerFacts(message.facts.completed_sessions, tuple(map(_slot_training, message.facts.slots)))
+    return Ledger(message.completed_sessions, rotations, rules, facts)
+
+
+def told_ledger(facts: LedgerFacts, time: datetime) -> debt_pb.ToldLedger:
+    """Facts to rank, and the moment to rank them for."""
+    slots = [
+        debt_pb.SlotTraining(
+            slot=slot.slot, session_number=slot.session_number, trained_time=wire.to_timestamp(slot.trained_time)
+        )
+        for slot in facts.slots
+    ]
+    ledger_facts = debt_pb.LedgerFacts(completed_sessions=facts.completed_sessions, slots=slots)
+    return debt_pb.ToldLedger(facts=ledger_facts, time=wire.to_timestamp(time))
 
 
 def profile(message: conditioning_pb.ConditioningProfile, rules: Ruleset) -> ConditioningProfile:
@@ -90,18 +109,40 @@ def profile(message: conditioning_pb.ConditioningProfile, rules: Ruleset) -> Con
             ProtocolLevel(_PROTOCOLS[level.protocol], level.level, level.top_level, level.is_progressive)
             for level in message.levels
         ),
-        benchmarks=tuple(
-            Benchmark(
-                _PROTOCOLS[benchmark.protocol],
-                benchmark.equipment,
-                benchmark.average_watts,
-                wire.from_timestamp(benchmark.measured_time),
-            )
-            for benchmark in message.benchmarks
-        ),
+        benchmarks=tuple(map(_benchmark, message.benchmarks)),
         prescriptions={_STATES[item.state]: _prescription(item.prescription) for item in message.prescriptions},
         ruleset=rules,
+        facts=_profile_facts(message.facts),
     )
+
+
+def told_profile(facts: ProfileFacts, time: datetime) -> conditioning_pb.ToldProfile:
+    """Facts to prescribe for, and the moment."""
+    levels = [
+        conditioning_pb.LevelFacts(
+            protocol=PROTOCOLS[level.protocol],
+            level=level.level,
+            epoch=level.epoch,
+            last_done_time=None if level.last_done_time is None else wire.to_timestamp(level.last_done_time),
+        )
+        for level in facts.levels
+    ]
+    benchmarks = [
+        conditioning_pb.Benchmark(
+            protocol=PROTOCOLS[benchmark.protocol],
+            equipment=benchmark.equipment,
+            average_watts=benchmark.average_watts,
+            measured_time=wire.to_timestamp(benchmark.measured_time),
+            session_id=benchmark.session_id,
+        )
+        for benchmark in facts.benchmarks
+    ]
+    recent = [
+        conditioning_pb.RecentWork(protocol=PROTOCOLS[work.protocol], done_time=wire.to_timestamp(work.done_time))
+        for work in facts.recent
+    ]
+    profile_facts = conditioning_pb.ProfileFacts(levels=levels, benchmarks=benchmarks, recent=recent)
+    return conditioning_pb.ToldProfile(facts=profile_facts, time=wire.to_timestamp(time))
 
 
 def check_in_event(event: Event, payload: CheckInRecorded) -> readiness_pb.CheckInEvent:
@@ -121,13 +162,14 @@ def training_event(event: Event, payload: TrainingRecorded) -> debt_pb.TrainingE
         session_number=payload.session_number,
         slots=payload.slots,
         completed_time=wire.to_timestamp(payload.completed_time),
+        content_hash=payload.rules,
     )
 
 
 def conditioning_event(event: Event, payload: LevelCompleted | BenchmarkMeasured) -> conditioning_pb.ConditioningEvent:
     """For the ladders."""
     message = conditioning_pb.ConditioningEvent(
-        **_about(event), completed_time=wire.to_timestamp(payload.completed_time)
+        **_about(event), completed_time=wire.to_timestamp(payload.completed_time), content_hash=payload.rules
     )
     if isinstance(payload, LevelCompleted):
         message.level_completed.protocol = PROTOCOLS[payload.protocol]
@@ -175,4 +217,36 @@ def _prescription(work: conditioning_pb.Prescription) -> Prescription:
             description=work.description,
         ),
         tuple(map(wire.from_decision, work.decisions)),
+    )
+
+
+def _slot_training(slot: debt_pb.SlotTraining) -> SlotTraining:
+    return SlotTraining(slot.slot, slot.session_number, wire.from_timestamp(slot.trained_time))
+
+
+def _benchmark(benchmark: conditioning_pb.Benchmark) -> Benchmark:
+    return Benchmark(
+        _PROTOCOLS[benchmark.protocol],
+        benchmark.equipment,
+        benchmark.average_watts,
+        wire.from_timestamp(benchmark.measured_time),
+        benchmark.session_id,
+    )
+
+
+def _profile_facts(facts: conditioning_pb.ProfileFacts) -> ProfileFacts:
+    return ProfileFacts(
+        levels=tuple(
+            LevelFacts(
+                _PROTOCOLS[level.protocol],
+                level.level,
+                level.epoch,
+                wire.from_timestamp(level.last_done_time) if level.HasField("last_done_time") else None,
+            )
+            for level in facts.levels
+        ),
+        benchmarks=tuple(map(_benchmark, facts.benchmarks)),
+        recent=tuple(
+            RecentWork(_PROTOCOLS[work.protocol], wire.from_timestamp(work.done_time)) for work in facts.recent
+        ),
     )

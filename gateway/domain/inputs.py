@@ -1,7 +1,7 @@
 """What the other services say of an athlete today: everything that a plan depends on besides the rules."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway.domain.plan import Archetype, Conditioning, Protocol, Ruleset, State
@@ -40,12 +40,30 @@ class Rotation:
 
 
 @dataclass(frozen=True)
+class SlotTraining:
+    """When a slot was last trained: in which completed session, from 1, and when."""
+
+    slot: str
+    session_number: int
+    trained_time: datetime
+
+
+@dataclass(frozen=True)
+class LedgerFacts:
+    """What an athlete has trained: all that a ranking depends on besides rules and moment."""
+
+    completed_sessions: int = 0
+    slots: tuple[SlotTraining, ...] = ()
+
+
+@dataclass(frozen=True)
 class Ledger:
-    """What is due."""
+    """What is due, and the facts that it rests on."""
 
     completed_sessions: int
     rotations: Mapping[str, Rotation]
     ruleset: Ruleset
+    facts: LedgerFacts = field(default_factory=LedgerFacts)
 
     @property
     def main(self) -> Rotation:
@@ -76,6 +94,7 @@ class Benchmark:
     equipment: str
     average_watts: int
     measured_time: datetime
+    session_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,13 +106,41 @@ class Prescription:
 
 
 @dataclass(frozen=True)
+class LevelFacts:
+    """The place on one ladder, as conditioning keeps it."""
+
+    protocol: Protocol
+    level: int
+    epoch: int
+    last_done_time: datetime | None
+
+
+@dataclass(frozen=True)
+class RecentWork:
+    """One verified piece of work of the last days."""
+
+    protocol: Protocol
+    done_time: datetime
+
+
+@dataclass(frozen=True)
+class ProfileFacts:
+    """What is known of an athlete's conditioning: all that a prescription depends on besides rules and moment."""
+
+    levels: tuple[LevelFacts, ...] = ()
+    benchmarks: tuple[Benchmark, ...] = ()
+    recent: tuple[RecentWork, ...] = ()
+
+
+@dataclass(frozen=True)
 class ConditioningProfile:
-    """Levels, benchmarks, and the work for each readiness state."""
+    """Levels, benchmarks, the work for each readiness state, and the facts that it rests on."""
 
     levels: tuple[ProtocolLevel, ...]
     benchmarks: tuple[Benchmark, ...]
     prescriptions: Mapping[State, Prescription]
     ruleset: Ruleset
+    facts: ProfileFacts = field(default_factory=ProfileFacts)
 
 
 @dataclass(frozen=True)

@@ -142,3 +142,7 @@ class Plan:
     def exercises(self) -> tuple[PlannedExercise, ...]:
         """Every planned exercise, in order. No name stands twice."""
         return tuple(planned for block in self.blocks for planned in block.exercises)
+
+    def rules_of(self, service: str) -> str:
+        """Content hash of the rules of a service that the plan was made by."""
+        return next((ruleset.content_hash for ruleset in self.rulesets if ruleset.service == service), "")

@@ -14,7 +14,7 @@ from gateway.rules import EvidenceRules
 from shared.errors import Code, FluxError
 
 
-class SessionNotFound(FluxError):  # noqa: N818 - errors are named for what happened
+class SessionNotFound(FluxError):
     """The athlete has no such session."""
 
     code = Code.NOT_FOUND
@@ -24,21 +24,21 @@ class SessionNotFound(FluxError):  # noqa: N818 - errors are named for what happ
         super().__init__("you have no session with this id; start one first")
 
 
-class SessionIdReused(FluxError):  # noqa: N818
+class SessionIdReused(FluxError):
     """The id stands for another session."""
 
     code = Code.ALREADY_EXISTS
     reason = "SESSION_ID_REUSED"
 
 
-class SessionClosed(FluxError):  # noqa: N818
+class SessionClosed(FluxError):
     """The session can no longer be changed."""
 
     code = Code.FAILED_PRECONDITION
     reason = "SESSION_CLOSED"
 
 
-class SessionCompleted(FluxError):  # noqa: N818
+class SessionCompleted(FluxError):
     """The session is finished, so it cannot be given up."""
 
     code = Code.FAILED_PRECONDITION
@@ -93,6 +93,8 @@ class TrainingRecorded:
     session_number: int
     slots: tuple[str, ...]
     completed_time: datetime
+    rules: str = ""
+    """Content hash of the debt rules that the session was planned by."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,8 @@ class LevelCompleted:
     planned_level: int
     epoch: int
     completed_time: datetime
+    rules: str = ""
+    """Content hash of the conditioning rules that the session was planned by."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,8 @@ class BenchmarkMeasured:
     equipment: str
     average_watts: int
     completed_time: datetime
+    rules: str = ""
+    """Content hash of the conditioning rules that the session was planned by."""
 
 
 type Payload = CheckInRecorded | TrainingRecorded | LevelCompleted | BenchmarkMeasured
@@ -274,32 +280,35 @@ def _pay_debts(
         verdict = Verdict.GRANTED if verified else Verdict.WITHHELD
         effects.append(Effect(EffectKind.SLOT_DEBT, subject, verdict, _because(items, verified=verified)))
     paid = tuple(effect.subject for effect in effects if effect.verdict is Verdict.GRANTED)
-    return effects, TrainingRecorded(session_number, paid, completed_time)
+    return effects, TrainingRecorded(session_number, paid, completed_time, session.plan.rules_of("debt"))
 
 
 def _climb(plan: Plan, evidence: Sequence[Evidence], completed_time: datetime) -> list[tuple[Effect, Payload | None]]:
     graded = {item.slot: item for item in evidence}
+    rules = plan.rules_of("conditioning")
     climbs: list[tuple[Effect, Payload | None]] = []
     for work in (planned.conditioning for planned in plan.exercises if planned.conditioning is not None):
         item = graded[CONDITIONING_SLOT]
-        climbs.append(_climb_level(work, item, completed_time))
+        climbs.append(_climb_level(work, item, completed_time, rules))
         if work.effort is Effort.BENCHMARK:
             trial = None
             if item.average_watts is not None:
-                trial = BenchmarkMeasured(work.protocol, work.equipment, item.average_watts, completed_time)
+                trial = BenchmarkMeasured(work.protocol, work.equipment, item.average_watts, completed_time, rules)
             verdict = Verdict.GRANTED if trial else Verdict.WITHHELD
             climbs.append((Effect(EffectKind.BENCHMARK, work.protocol, verdict, item.sentence), trial))
     return climbs
 
 
-def _climb_level(work: Conditioning, item: Evidence, completed_time: datetime) -> tuple[Effect, LevelCompleted | None]:
+def _climb_level(
+    work: Conditioning, item: Evidence, completed_time: datetime, rules: str
+) -> tuple[Effect, LevelCompleted | None]:
     kind, subject = EffectKind.CONDITIONING_LEVEL, work.protocol
     if not work.is_progressive:
         sentence = f"{work.protocol} has no levels to climb."
         return Effect(kind, subject, Verdict.NOT_APPLICABLE, sentence), None
     if item.grade is not Grade.VERIFIED:
         return Effect(kind, subject, Verdict.WITHHELD, item.sentence), None
-    done = LevelCompleted(work.protocol, work.level, work.epoch, completed_time)
+    done = LevelCompleted(work.protocol, work.level, work.epoch, completed_time, rules)
     return Effect(kind, subject, Verdict.GRANTED, item.sentence), done
 
 

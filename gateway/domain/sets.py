@@ -15,7 +15,7 @@ UNPLANNED = "UNPLANNED"
 type MetadataValue = float | bool | str
 
 
-class UnknownExercise(FluxError):  # noqa: N818 - errors are named for what happened
+class UnknownExercise(FluxError):
     """The exercise is not in the catalog."""
 
     code = Code.INVALID_ARGUMENT

@@ -5,18 +5,18 @@ from uuid import UUID
 from flux.app.v1 import app_service_pb2 as pb
 from flux.app.v1 import app_service_pb2_grpc as pb_grpc
 
-from gateway.bootstrap import Bootstrap
 from gateway.caller import Call, athlete_of
 from gateway.convert import app as convert
+from gateway.rulesets import Rulesets
 from gateway.sessions import Sessions
 
 
 class AppServicer(pb_grpc.AppServiceServicer):
     """The whole training day, as the app speaks it."""
 
-    def __init__(self, sessions: Sessions, bootstrap: Bootstrap) -> None:
+    def __init__(self, sessions: Sessions, rulesets: Rulesets) -> None:
         self._sessions = sessions
-        self._bootstrap = bootstrap
+        self._rulesets = rulesets
 
     async def GetStatus(self, request: pb.GetStatusRequest, context: Call) -> pb.GetStatusResponse:
         """Says that the front door is there."""
@@ -24,7 +24,8 @@ class AppServicer(pb_grpc.AppServiceServicer):
 
     async def GetBootstrap(self, request: pb.GetBootstrapRequest, context: Call) -> pb.GetBootstrapResponse:
         """Gets the rules and the exercise catalog."""
-        return self._bootstrap.response
+        rules = self._rulesets.in_force
+        return convert.bootstrap(rules.documents, rules.session.rules.exercises)
 
     async def GetUserState(self, request: pb.GetUserStateRequest, context: Call) -> pb.GetUserStateResponse:
         """Gets the home screen."""

@@ -1,6 +1,5 @@
 """The public API, `flux.session.v1.SessionService`."""
 
-from collections.abc import Iterable
 from uuid import UUID
 
 from flux.session.v1 import session_service_pb2 as pb
@@ -9,16 +8,16 @@ from flux.session.v1 import session_service_pb2_grpc as pb_grpc
 from gateway.caller import Call, athlete_of
 from gateway.convert import internal
 from gateway.convert import session as convert
-from gateway.domain.plan import Exercise
+from gateway.rulesets import Rulesets
 from gateway.sessions import Sessions
 
 
 class SessionServicer(pb_grpc.SessionServiceServicer):
     """Plans, sessions, sets, and where the athlete stands."""
 
-    def __init__(self, sessions: Sessions, catalog: Iterable[Exercise]) -> None:
+    def __init__(self, sessions: Sessions, rulesets: Rulesets) -> None:
         self._sessions = sessions
-        self._catalog = [convert.exercise(exercise) for exercise in catalog]
+        self._rulesets = rulesets
 
     async def PreviewSession(self, request: pb.PreviewSessionRequest, context: Call) -> pb.PreviewSessionResponse:
         """Plans a session for a check-in."""
@@ -80,4 +79,6 @@ class SessionServicer(pb_grpc.SessionServiceServicer):
 
     async def ListExercises(self, request: pb.ListExercisesRequest, context: Call) -> pb.ListExercisesResponse:
         """Lists the exercise catalog."""
-        return pb.ListExercisesResponse(exercises=self._catalog)
+        return pb.ListExercisesResponse(
+            exercises=map(convert.exercise, self._rulesets.in_force.session.rules.exercises)
+        )

@@ -1,7 +1,6 @@
 """The `flux` command."""
 
 import signal
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -9,8 +8,15 @@ from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
+from rich.console import Console
+
+from shared.cli import demo as week
+from shared.cli import rules_commands, stack
+from shared.cli.common import DEFAULT_DATA_DIR, DataDir, Target, fail, gateway_client, progress, refusals
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+DEVELOPMENT_ATHLETE = "00000000-0000-4000-8000-000000000001"
 
 ROUTES = """\
   GET  /healthz                     is the front door ready?
@@ -22,7 +28,10 @@ try
   curl -s {url}/sessions/generate -H 'content-type: application/json' -d '{{"knee_pain":2,"energy":8}}'"""
 
 
-class _Stop(Exception):  # noqa: N818 - nothing went wrong
+app.add_typer(rules_commands.app, name="rules")
+
+
+class _Stop(Exception):
     """The user wants to stop."""
 
 
@@ -35,25 +44,23 @@ def flux() -> None:
 def up(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the front door; 0: any that is free.")] = 8080,
     host: Annotated[str, typer.Option(help="Address of the front door.")] = "127.0.0.1",
-    data_dir: Annotated[Path, typer.Option(help="Where everything is kept.")] = Path(".flux"),
+    data_dir: Annotated[Path, typer.Option(help="Where everything is kept.")] = DEFAULT_DATA_DIR,
     database_url: Annotated[str | None, typer.Option(help="PostgreSQL to use; without it, one is embedded.")] = None,
 ) -> None:
     """Run everything: database, services, front door. Ctrl-C stops it."""
-    from shared.cli import stack  # noqa: PLC0415 - `flux --help` need not wait for it
-
     _stop_on_signals()
     options = stack.Options(host, port, data_dir, database_url)
     try:
-        with stack.running(options, _progress) as (running, supervisor):
+        with stack.running(options, progress) as (running, supervisor):
             print(f"FLUX is ready at {running.url}", flush=True)
             print(ROUTES.format(url=running.url), flush=True)
             while True:
                 supervisor.check()
                 time.sleep(0.2)
     except _Stop:
-        _progress("stopped")
+        progress("stopped")
     except (stack.CannotStart, stack.ProgramStopped) as error:
-        _fail(error)
+        fail(error)
 
 
 @app.command()
@@ -62,25 +69,20 @@ def demo(
     host: Annotated[str, typer.Option(help="Address of that front door.")] = "127.0.0.1",
 ) -> None:
     """Play a week of one athlete, through the front door that runs, or one of its own that leaves nothing behind."""
-    from rich.console import Console  # noqa: PLC0415
-
-    from shared.cli import demo as week  # noqa: PLC0415
-    from shared.cli import stack  # noqa: PLC0415
-
     _stop_on_signals()
     try:
         if stack.answers(f"http://{host}:{port}/healthz"):
-            _progress(f"playing on http://{host}:{port}, as its development athlete")
+            progress(f"playing on http://{host}:{port}, as its development athlete")
             week.play(f"{host}:{port}", Console())
             return
         with tempfile.TemporaryDirectory(prefix="flux-demo-") as folder:
             options = stack.Options("127.0.0.1", 0, Path(folder) / "data", None)
-            with stack.running(options, _progress) as (running, _):
+            with stack.running(options, progress) as (running, _):
                 week.play(running.url.removeprefix("http://"), Console())
     except _Stop:
-        _progress("stopped")
+        progress("stopped")
     except (stack.CannotStart, stack.ProgramStopped) as error:
-        _fail(error)
+        fail(error)
 
 
 @app.command()
@@ -88,10 +90,26 @@ def health(
     target: Annotated[str, typer.Argument(help="http:// URL of the front door, or address of a gRPC service.")],
 ) -> None:
     """Exit with 0 if a service or the front door can serve, else with 1."""
-    from shared.cli import stack  # noqa: PLC0415
-
     ready = stack.answers(target) if target.startswith("http://") else stack.serves(target)
     raise typer.Exit(0 if ready else 1)
+
+
+@app.command()
+def replay(
+    session_id: Annotated[str, typer.Argument(help="Id of a past session.")],
+    athlete: Annotated[str, typer.Option(help="Its athlete; else the development athlete.")] = DEVELOPMENT_ATHLETE,
+    target: Target = None,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Make the plan of a past session again and compare; exit with 1 if it differs."""
+    with refusals():
+        answer = gateway_client(target, data_dir).replay(athlete, session_id)
+    if answer.is_identical:
+        print(f"identical, to the byte ({answer.stored_hash[:12]})")
+        return
+    for difference in answer.differences:
+        print(f"{difference.path}: {difference.stored or 'absent'} → {difference.replayed or 'absent'}")
+    raise typer.Exit(1)
 
 
 def _stop_on_signals() -> None:
@@ -102,12 +120,3 @@ def _stop_on_signals() -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-
-
-def _progress(text: str) -> None:
-    print(f"flux: {text}", file=sys.stderr, flush=True)
-
-
-def _fail(error: Exception) -> NoReturn:
-    _progress(str(error))
-    raise typer.Exit(1)

@@ -29,7 +29,7 @@ READY_SECONDS = 60.0
 LONGEST_SOCKET_FOLDER = 90
 
 
-class CannotStart(Exception):  # noqa: N818 - errors are named for what happened
+class CannotStart(Exception):
     """Nothing was started, for a reason that the user can mend."""
 
 
@@ -184,6 +184,8 @@ def _socket_folder(data_dir: Path) -> Iterator[Path]:
     else:
         with tempfile.TemporaryDirectory(prefix="flux-") as temporary:
             Path(temporary).chmod(0o711)
+            folder.unlink(missing_ok=True)
+            folder.symlink_to(temporary)  # so that other commands find the sockets
             yield Path(temporary)
 
 

@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -18,7 +18,7 @@ from shared.errors import FluxError
 from shared.rpc.guard import Guard, GuardInterceptor
 from shared.rpc.health import Readiness
 from shared.rpc.options import SERVER_OPTIONS
-from shared.settings import DatabaseSettings, ServiceSettings, read
+from shared.settings import DatabaseSettings, RulesSettings, ServiceSettings, read
 
 THREADS = 8
 
@@ -29,8 +29,8 @@ _log = logging.getLogger(__name__)
 class Service:
     """One service, wired and ready to be served."""
 
-    name: str
-    """Full name of the gRPC service."""
+    names: Sequence[str]
+    """Full names of the gRPC services."""
     add_to: Callable[[grpc.Server], None]
     """Registers the servicer."""
     probe: Callable[[], None]
@@ -39,11 +39,17 @@ class Service:
     """Frees what the service holds."""
 
 
-def main(program: str, build: Callable[[ServiceSettings], Service], migrate: Callable[[DatabaseSettings], None]) -> int:
+def main(
+    program: str,
+    build: Callable[[ServiceSettings], Service],
+    migrate: Callable[[DatabaseSettings], None],
+    check: Callable[[RulesSettings], None],
+) -> int:
     """The command line of a service, by the environment of this process. Returns the exit status."""
     verbs = {
         "serve": lambda: serve(build, read(ServiceSettings, os.environ)),
         "migrate": lambda: migrate(read(DatabaseSettings, os.environ)),
+        "check": lambda: check(read(RulesSettings, os.environ)),
     }
     return process.main(program, verbs, sys.argv[1:])
 
@@ -62,8 +68,8 @@ def serve(build: Callable[[ServiceSettings], Service], settings: ServiceSettings
     service.add_to(server)
     servicer = health.HealthServicer(experimental_non_blocking=True)
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
-    reflection.enable_server_reflection((service.name, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
-    readiness = Readiness([service.name])
+    reflection.enable_server_reflection((*service.names, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    readiness = Readiness(service.names)
     _tell(servicer, readiness.first())
     listen(server, settings.listen)
     server.start()

@@ -25,6 +25,8 @@ BUF_CONFIG = ROOT / "protos" / "buf.yaml"
 OURS = "flux."
 PUBLIC_PACKAGES = {"flux.session.v1", "flux.app.v1"}
 INTERNAL_PACKAGES = {"flux.readiness.v1", "flux.debt.v1", "flux.conditioning.v1"}
+# What versions of the rules are kept with: for operators, and between the gateway and the services.
+OPERATORS_PACKAGE = "flux.rules.v1"
 
 # Importing these is what lets options be read at all.
 RULES: Any = validate_pb2.field

@@ -17,6 +17,7 @@ from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorSet
 from tests.contract.descriptors import BUF_CONFIG, DESCRIPTOR_SET, OURS, buf, descriptor_set
 
 RELEASED = Path(__file__).parent / "released.binpb"
+NAMES = ("app", "common", "conditioning", "debt", "readiness", "rules", "session")
 
 
 def breaking(now: Path) -> subprocess.CompletedProcess[str]:
@@ -32,7 +33,7 @@ def test_the_released_form_is_of_every_package_and_without_comments() -> None:
     released = FileDescriptorSet.FromString(RELEASED.read_bytes())
     packages = {file.package for file in released.file if file.package.startswith(OURS)}
     assert packages <= {file.package for file in descriptor_set().file}
-    assert {f"flux.{name}.v1" for name in ("app", "common", "conditioning", "debt", "readiness", "session")} <= packages
+    assert {f"flux.{name}.v1" for name in NAMES} <= packages
     assert [file.name for file in released.file if file.HasField("source_code_info")] == []
 
 

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from buf.validate.validate_pb2 import StringRules
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorSet, MethodOptions
 from google.rpc import code_pb2
 
@@ -16,6 +17,7 @@ from tests.contract.descriptors import (
     HTTP,
     INTERNAL_PACKAGES,
     ONEOF_RULES,
+    OPERATORS_PACKAGE,
     PUBLIC_PACKAGES,
     ROOT,
     RULES,
@@ -160,6 +162,13 @@ def test_every_field_that_can_be_sent_has_bounds() -> None:
     assert without == set(UNBOUNDED)
 
 
+def is_bounded(text: StringRules) -> bool:
+    """Whether a text has a greatest length: said, or given by what it may be."""
+    words: list[str] = list(getattr(text, "in"))
+    of_fixed_length = re.fullmatch(r"\^[^*+|]*(\{\d+\})[^*+|]*\$", text.pattern) is not None
+    return text.HasField("max_len") or text.HasField("max_bytes") or text.uuid or bool(words) or of_fixed_length
+
+
 def test_lists_and_maps_are_bounded_in_length_and_so_are_texts() -> None:
     unbounded = []
     for field in request_fields():
@@ -169,7 +178,7 @@ def test_lists_and_maps_are_bounded_in_length_and_so_are_texts() -> None:
         elif field.field.label == FieldDescriptorProto.LABEL_REPEATED:
             bounded = rules.repeated.HasField("max_items")
         elif field.field.type == FieldDescriptorProto.TYPE_STRING and not field.comment.startswith("Output only."):
-            bounded = rules.string.HasField("max_len") or rules.string.uuid
+            bounded = is_bounded(rules.string)
         else:
             continue
         if not bounded:
@@ -190,10 +199,11 @@ def test_enums_and_choices_that_are_sent_are_never_unspecified() -> None:
             assert index in optional or oneof.options.Extensions[ONEOF_RULES].required, f"{name}.{oneof.name}"
 
 
-def test_times_that_are_sent_are_required() -> None:
+def test_times_that_are_sent_are_required_or_say_what_their_absence_means() -> None:
     times = [field for field in request_fields() if field.field.type_name == ".google.protobuf.Timestamp"]
     assert times
-    assert [field.name for field in times if not field.field.options.Extensions[RULES].required] == []
+    for field in times:
+        assert field.field.options.Extensions[RULES].required == ("Absent: " not in field.comment), field.name
 
 
 def test_where_zero_is_an_answer_presence_tells_it_from_silence() -> None:
@@ -246,10 +256,9 @@ def test_every_method_says_whether_it_may_be_repeated(method: Method) -> None:
     "method", [m for m in methods() if m.package in INTERNAL_PACKAGES], ids=lambda method: method.name
 )
 def test_internal_methods_take_and_answer_batches(method: Method) -> None:
-    if method.method.name == "GetRules":  # there is one set of rules
-        return
     assert method.method.name.startswith("Batch")
-    (asked,) = messages()[method.method.input_type][1]
+    asked, *how = messages()[method.method.input_type][1]
+    assert {field.field.name for field in how} <= {"content_hash", "time"}
     assert asked.field.label == FieldDescriptorProto.LABEL_REPEATED
     assert asked.field.options.Extensions[RULES].repeated.min_items == 1
     if method.method.options.idempotency_level == MethodOptions.NO_SIDE_EFFECTS:
@@ -257,6 +266,26 @@ def test_internal_methods_take_and_answer_batches(method: Method) -> None:
         assert answered.field.label == FieldDescriptorProto.LABEL_REPEATED
         assert "in the order of the request" in answered.comment
         assert ruleset.field.type_name == ".flux.common.v1.Ruleset"
+
+
+def test_whoever_decides_by_rules_is_told_which() -> None:
+    decides = [
+        method
+        for method in methods()
+        if method.package in INTERNAL_PACKAGES
+        and method.method.options.idempotency_level == MethodOptions.NO_SIDE_EFFECTS
+    ]
+    assert decides
+    for method in decides:
+        names = {field.field.name for field in messages()[method.method.input_type][1]}
+        assert "content_hash" in names, method.name
+
+
+def test_rules_are_no_part_of_the_public_api() -> None:
+    assert {method.name for method in methods() if method.package == OPERATORS_PACKAGE}
+    assert OPERATORS_PACKAGE not in PUBLIC_PACKAGES
+    names = {name for m in methods() if m.package in PUBLIC_PACKAGES for name in reachable(m.method.input_type)}
+    assert [name for name in names if name.startswith(f".{OPERATORS_PACKAGE}.")] == []
 
 
 # Routes.

@@ -5,7 +5,7 @@ import tempfile
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent import futures
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
@@ -17,17 +17,24 @@ import grpc
 import grpc_testing
 import psycopg
 import pytest
+from flux.conditioning.v1 import conditioning_service_pb2 as conditioning_pb
+from flux.debt.v1 import debt_service_pb2 as debt_pb
+from flux.readiness.v1 import readiness_service_pb2 as readiness_pb
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
+import conditioning_svc.app
 import conditioning_svc.convert
 import conditioning_svc.domain
+import debt_svc.app
 import debt_svc.convert
 import debt_svc.domain
+import readiness_svc.app
 import readiness_svc.convert
 import readiness_svc.domain
 from conditioning_svc.rules import ConditioningRules
 from debt_svc.rules import DebtRules
+from gateway.clients import Targets
 from gateway.convert import internal
 from gateway.domain.composition import compose
 from gateway.domain.inputs import Inputs
@@ -42,11 +49,12 @@ from shared import embedded_postgres, rules_loader
 from shared.db import AsyncDatabase
 from shared.rpc.guard import AsyncGuardInterceptor, Guard, GuardInterceptor
 from shared.rpc.options import SERVER_OPTIONS
+from shared.settings import ServiceSettings
 
-READINESS = rules_loader.load(files("readiness_svc") / "rules.yaml", ReadinessRules)
-DEBT = rules_loader.load(files("debt_svc") / "rules.yaml", DebtRules)
-CONDITIONING = rules_loader.load(files("conditioning_svc") / "rules.yaml", ConditioningRules)
-SESSION = rules_loader.load(files("gateway") / "rules.yaml", SessionRules)
+READINESS = rules_loader.load(files("readiness_svc") / "rulesets" / "classic.yaml", ReadinessRules)
+DEBT = rules_loader.load(files("debt_svc") / "rulesets" / "classic.yaml", DebtRules)
+CONDITIONING = rules_loader.load(files("conditioning_svc") / "rulesets" / "classic.yaml", ConditioningRules)
+SESSION = rules_loader.load(files("gateway") / "rulesets" / "classic.yaml", SessionRules)
 
 NOW = datetime(2026, 3, 2, 18, 0, tzinfo=UTC)
 ATHLETE = UUID("0a0a0a0a-0000-4000-8000-000000000001")
@@ -98,7 +106,7 @@ def inputs_for(check_in: Mapping[str, int] = FRESH, now: datetime = NOW) -> Inpu
         internal.readiness(readiness_svc.convert.verdict(verdict), _ruleset("readiness", READINESS)),
         internal.ledger(debt_svc.convert.ledger(ATHLETE, ledger, ranked), _ruleset("debt", DEBT)),
         internal.profile(
-            conditioning_svc.convert.profile(ATHLETE, profile, CONDITIONING.rules),
+            conditioning_svc.convert.profile(ATHLETE, profile, CONDITIONING.rules, now),
             _ruleset("conditioning", CONDITIONING),
         ),
         _ruleset("session", SESSION),
@@ -123,7 +131,7 @@ def check_in_event(session: Session) -> Event:
     return Event(uuid.uuid4(), session.athlete_id, session.session_id, payload)
 
 
-def settle_by_rules(
+async def settle_by_rules(
     session: Session, sets: Sequence[StoredSet], number: int, now: datetime
 ) -> tuple[Completion, tuple[Event, ...]]:
     """The use case's own way to settle a session."""
@@ -205,23 +213,55 @@ def socket_folder() -> Iterator[Path]:
 
 
 @contextmanager
-def serving_threads(add_to: Callable[[grpc.Server], None]) -> Iterator[grpc.Channel]:
-    """A channel to a server with threads that has the guard in front of it."""
+def listening_threads(add_to: Callable[[grpc.Server], None]) -> Iterator[str]:
+    """The address of a server with threads that has the guard in front of it."""
     with socket_folder() as folder, futures.ThreadPoolExecutor(2) as threads:
         server = grpc.server(threads, interceptors=[GuardInterceptor(Guard())], options=SERVER_OPTIONS)
         add_to(server)
         server.add_insecure_port(f"unix:{folder}/s")
         server.start()
         try:
-            with grpc.insecure_channel(f"unix:{folder}/s") as channel:
-                yield channel
+            yield f"unix:{folder}/s"
         finally:
             server.stop(None).wait()
 
 
+# The three services, wired as they ship: how they are built, and the name of their own gRPC service.
+BUILDS = {
+    "readiness": (readiness_svc.app.build, readiness_pb, "ReadinessService"),
+    "debt": (debt_svc.app.build, debt_pb, "DebtService"),
+    "conditioning": (conditioning_svc.app.build, conditioning_pb, "ConditioningService"),
+}
+NOBODY = Targets("unix:/nowhere", "unix:/nowhere", "unix:/nowhere")
+
+
+@contextmanager
+def listening_service(name: str, database_url: str) -> Iterator[str]:
+    """The address of one of the three services."""
+    build, _, _ = BUILDS[name]
+    service = build(ServiceSettings(database_url=database_url, listen="unix:/unused"))
+    with listening_threads(service.add_to) as address:
+        yield address
+    service.close()
+
+
+@contextmanager
+def listening_services(database_url: str) -> Iterator[Targets]:
+    """The addresses of all three."""
+    with ExitStack() as stack:
+        yield Targets(**{name: stack.enter_context(listening_service(name, database_url)) for name in BUILDS})
+
+
+@contextmanager
+def serving_threads(add_to: Callable[[grpc.Server], None]) -> Iterator[grpc.Channel]:
+    """A channel to such a server."""
+    with listening_threads(add_to) as address, grpc.insecure_channel(address) as channel:
+        yield channel
+
+
 @contextmanager
 def serving_asyncio(
-    add_to: Callable[[grpc.aio.Server], Callable[[], Awaitable[None]] | None],
+    add_to: Callable[[grpc.aio.Server], Awaitable[Callable[[], Awaitable[None]] | None]],
 ) -> Iterator[grpc.Channel]:
     """A channel to an asyncio server, in a loop of its own, that has the guard in front of it.
 
@@ -231,7 +271,7 @@ def serving_asyncio(
 
     async def serve(address: str) -> None:
         server = grpc.aio.server(interceptors=[AsyncGuardInterceptor(Guard())], options=SERVER_OPTIONS)
-        close = add_to(server)
+        close = await add_to(server)
         server.add_insecure_port(address)
         await server.start()
         loop, stopping = asyncio.get_running_loop(), asyncio.Event()

@@ -377,7 +377,9 @@ def test_deep_nesting_is_refused(app: AppClient, depth: int) -> None:
         ("POST", "/bootstrap"),
         ("PATCH", f"/sessions/{uuid.uuid4()}/complete"),
         ("GET", "/nowhere"),
-        ("POST", "/flux.debt.v1.DebtService/GetRules"),
+        ("POST", "/flux.debt.v1.DebtService/BatchGetLedgers"),
+        ("POST", "/flux.rules.v1.RulesService/ActivateRuleset"),
+        ("POST", "/flux.rules.v1.RulesKeeperService/PutRules"),
         ("POST", "/grpc.health.v1.Health/Check"),
     ],
 )

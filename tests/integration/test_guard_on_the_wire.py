@@ -22,16 +22,15 @@ from flux.debt.v1 import debt_service_pb2 as debt_pb
 from flux.debt.v1.debt_service_pb2_grpc import DebtServiceStub
 from flux.readiness.v1 import readiness_service_pb2 as readiness_pb
 from flux.readiness.v1 import readiness_service_pb2_grpc as readiness_grpc
+from flux.rules.v1 import keeper_service_pb2 as keeper_pb
+from flux.rules.v1 import keeper_service_pb2_grpc as keeper_grpc
 from flux.session.v1 import session_service_pb2 as session_pb
 from flux.session.v1.session_service_pb2_grpc import SessionServiceStub
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-import conditioning_svc.app
-import debt_svc.app
 import gateway.app
-import readiness_svc.app
 from gateway.app import GatewaySettings
 from gateway.caller import ATHLETE_HEADER
 from shared.db import AsyncDatabase
@@ -45,10 +44,14 @@ from shared.settings import ServiceSettings
 from tests.integration import service_helpers
 from tests.integration.service_helpers import (
     ATHLETE,
+    BUILDS,
+    NOBODY,
     STRANGER,
     Refusal,
     Stores,
     check_in_event,
+    listening_service,
+    listening_services,
     new_session,
     number_id,
     refusal,
@@ -64,43 +67,39 @@ database_url = service_helpers.emptied_database_url
 # Longer than any call here takes, so that no answer depends on it.
 LONG = 60.0
 CONFIDENTIAL = "swordfish"
-BUILDS = {
-    "readiness": (readiness_svc.app.build, readiness_pb, "ReadinessService"),
-    "debt": (debt_svc.app.build, debt_pb, "DebtService"),
-    "conditioning": (conditioning_svc.app.build, conditioning_pb, "ConditioningService"),
-}
 
 
 @contextmanager
 def serving_service(name: str, database_url: str) -> Iterator[grpc.Channel]:
     """A channel to one of the three services, wired as it ships."""
-    build, _, _ = BUILDS[name]
-    service = build(ServiceSettings(database_url=database_url, listen="unix:/unused"))
-    with serving_threads(service.add_to) as channel:
+    with listening_service(name, database_url) as address, grpc.insecure_channel(address) as channel:
         yield channel
-    service.close()
 
 
 @contextmanager
-def serving_gateway(database_url: str) -> Iterator[grpc.Channel]:
-    """A channel to the gateway, wired as it ships; the other services do not answer."""
+def serving_gateway(database_url: str, *, knows_the_rules: bool = True) -> Iterator[grpc.Channel]:
+    """A channel to the gateway, wired as it ships; the other services answered until it knew the rules in force."""
+    with ExitStack() as others:
+        targets = others.enter_context(listening_services(database_url)) if knows_the_rules else NOBODY
 
-    def add_to(server: grpc.aio.Server) -> Callable[[], Awaitable[None]]:
-        nobody = "unix:/nowhere"
-        service = gateway.app.build(
-            GatewaySettings(
-                database_url=database_url,
-                listen="unix:/unused",
-                readiness_target=nobody,
-                debt_target=nobody,
-                conditioning_target=nobody,
+        async def add_to(server: grpc.aio.Server) -> Callable[[], Awaitable[None]]:
+            service = gateway.app.build(
+                GatewaySettings(
+                    database_url=database_url,
+                    listen="unix:/unused",
+                    readiness_target=targets.readiness,
+                    debt_target=targets.debt,
+                    conditioning_target=targets.conditioning,
+                )
             )
-        )
-        service.add_to(server)
-        return service.close
+            service.add_to(server)
+            if knows_the_rules:
+                await service.probe()
+            return service.close
 
-    with serving_asyncio(add_to) as channel:
-        yield channel
+        with serving_asyncio(add_to) as channel:
+            others.close()
+            yield channel
 
 
 @pytest.fixture
@@ -418,7 +417,7 @@ def test_without_a_database_calls_are_unavailable_and_say_nothing_of_it(tmp_path
     nowhere = f"postgresql://postgres@/flux?host={tmp_path / 'nothing'}"
     with ExitStack() as stack:
         debt = DebtServiceStub(stack.enter_context(serving_service("debt", nowhere)))
-        public = SessionServiceStub(stack.enter_context(serving_gateway(nowhere)))
+        public = SessionServiceStub(stack.enter_context(serving_gateway(nowhere, knows_the_rules=False)))
         seen = [
             refused(
                 lambda: debt.BatchGetLedgers(debt_pb.BatchGetLedgersRequest(athlete_ids=[str(ATHLETE)]), timeout=LONG)
@@ -439,56 +438,53 @@ def test_without_the_other_services_a_plan_is_unavailable_and_never_a_guess(the_
 # What nobody expected.
 
 
-class Broken(readiness_grpc.ReadinessServiceServicer):
+class Broken(keeper_grpc.RulesKeeperServiceServicer):
     """A servicer with a bug, and one that notes whether it was asked at all."""
 
     def __init__(self) -> None:
         self.asked = 0
 
-    def GetRules(self, request: readiness_pb.GetRulesRequest, context: Any) -> Any:
+    def GetRules(self, request: keeper_pb.GetRulesRequest, context: Any) -> Any:
         self.asked += 1
-        return readiness_pb.GetRulesResponse()
+        return keeper_pb.GetRulesResponse()
 
-    def BatchEvaluateReadiness(self, request: readiness_pb.BatchEvaluateReadinessRequest, context: Any) -> Any:
+    def PutRules(self, request: keeper_pb.PutRulesRequest, context: Any) -> Any:
         raise RuntimeError(f"the password is {CONFIDENTIAL}")
-
-    def BatchRecordCheckIns(self, request: readiness_pb.BatchRecordCheckInsRequest, context: Any) -> Any:
-        raise NotImplementedError(CONFIDENTIAL)
 
 
 class AsyncBroken(Broken):
     """The same for asyncio."""
 
-    async def GetRules(self, request: readiness_pb.GetRulesRequest, context: Any) -> Any:
+    async def GetRules(self, request: keeper_pb.GetRulesRequest, context: Any) -> Any:
         return Broken.GetRules(self, request, context)
 
-    async def BatchEvaluateReadiness(self, request: readiness_pb.BatchEvaluateReadinessRequest, context: Any) -> Any:
-        return Broken.BatchEvaluateReadiness(self, request, context)
-
-    async def BatchRecordCheckIns(self, request: readiness_pb.BatchRecordCheckInsRequest, context: Any) -> Any:
-        return Broken.BatchRecordCheckIns(self, request, context)
+    async def PutRules(self, request: keeper_pb.PutRulesRequest, context: Any) -> Any:
+        return Broken.PutRules(self, request, context)
 
 
 @pytest.fixture(params=["threads", "asyncio"])
-def broken(request: pytest.FixtureRequest) -> Iterator[tuple[Broken, readiness_grpc.ReadinessServiceStub]]:
+def broken(request: pytest.FixtureRequest) -> Iterator[tuple[Broken, keeper_grpc.RulesKeeperServiceStub]]:
     """A servicer with a bug behind each kind of server."""
     servicer = Broken() if request.param == "threads" else AsyncBroken()
 
     def add_to(server: Any) -> None:
-        readiness_grpc.add_ReadinessServiceServicer_to_server(servicer, server)
+        keeper_grpc.add_RulesKeeperServiceServicer_to_server(servicer, server)
 
-    with (serving_threads if request.param == "threads" else serving_asyncio)(add_to) as channel:
-        yield servicer, readiness_grpc.ReadinessServiceStub(channel)
+    async def add_to_asyncio(server: Any) -> None:
+        add_to(server)
+
+    with serving_threads(add_to) if request.param == "threads" else serving_asyncio(add_to_asyncio) as channel:
+        yield servicer, keeper_grpc.RulesKeeperServiceStub(channel)
 
 
-type BrokenStub = tuple[Broken, readiness_grpc.ReadinessServiceStub]
+type BrokenStub = tuple[Broken, keeper_grpc.RulesKeeperServiceStub]
 
 
 def test_an_unexpected_error_is_told_by_an_id_alone(broken: BrokenStub, caplog: pytest.LogCaptureFixture) -> None:
     _, stub = broken
-    request = readiness_pb.BatchEvaluateReadinessRequest(check_ins=[training_pb2.CheckIn(knee_pain=0, energy=0)])
+    request = keeper_pb.PutRulesRequest(yaml="ruleset: classic")
     with caplog.at_level(logging.ERROR, "shared.rpc.guard"):
-        seen = refused(lambda: stub.BatchEvaluateReadiness(request, timeout=LONG))
+        seen = refused(lambda: stub.PutRules(request, timeout=LONG))
     assert (seen.code, seen.reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
     error_id = seen.metadata["error_id"]
     assert re.fullmatch("[0-9a-f]{32}", error_id)
@@ -501,10 +497,10 @@ def test_an_unexpected_error_is_told_by_an_id_alone(broken: BrokenStub, caplog: 
 
 def test_an_unexpected_error_does_not_harm_the_next_call(broken: BrokenStub) -> None:
     servicer, stub = broken
-    request = readiness_pb.BatchEvaluateReadinessRequest(check_ins=[training_pb2.CheckIn(knee_pain=0, energy=0)])
-    ids = {refused(lambda: stub.BatchEvaluateReadiness(request, timeout=LONG)).metadata["error_id"] for _ in range(5)}
+    request = keeper_pb.PutRulesRequest(yaml="ruleset: classic")
+    ids = {refused(lambda: stub.PutRules(request, timeout=LONG)).metadata["error_id"] for _ in range(5)}
     assert len(ids) == 5
-    stub.GetRules(readiness_pb.GetRulesRequest(), timeout=LONG)
+    stub.GetRules(keeper_pb.GetRulesRequest(), timeout=LONG)
     assert servicer.asked == 1
 
 
@@ -514,25 +510,25 @@ def test_a_call_that_leaves_too_little_time_is_refused_before_it_does_anything(
     servicer, stub = broken
     # The bound is raised instead of the time being cut: nothing here may hang on how fast the machine is.
     monkeypatch.setattr(guard, "LEAST_SECONDS_LEFT", 2 * LONG)
-    seen = refused(lambda: stub.GetRules(readiness_pb.GetRulesRequest(), timeout=LONG))
+    seen = refused(lambda: stub.GetRules(keeper_pb.GetRulesRequest(), timeout=LONG))
     assert (seen.code, seen.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_TOO_SHORT")
     assert servicer.asked == 0
-    stub.GetRules(readiness_pb.GetRulesRequest(), timeout=3 * LONG)
+    stub.GetRules(keeper_pb.GetRulesRequest(), timeout=3 * LONG)
     assert servicer.asked == 1
 
 
 def test_less_than_fifty_milliseconds_are_too_little() -> None:
-    decode = readiness_pb.GetRulesRequest.FromString
+    decode = keeper_pb.GetRulesRequest.FromString
     with pytest.raises(DeadlineTooShort):
         Guard().admit(b"", decode, 0.049)
     for enough in (0.05, None):
-        assert Guard().admit(b"", decode, enough) == readiness_pb.GetRulesRequest()
+        assert Guard().admit(b"", decode, enough) == keeper_pb.GetRulesRequest()
 
 
 def test_a_call_with_enough_time_or_without_a_deadline_is_carried_out(broken: BrokenStub) -> None:
     servicer, stub = broken
-    stub.GetRules(readiness_pb.GetRulesRequest(), timeout=LONG)
-    stub.GetRules(readiness_pb.GetRulesRequest())
+    stub.GetRules(keeper_pb.GetRulesRequest(), timeout=LONG)
+    stub.GetRules(keeper_pb.GetRulesRequest())
     assert servicer.asked == 2
 
 
@@ -644,7 +640,7 @@ def test_an_asyncio_service_is_alive_at_once_and_serves_once_its_database_answer
 
         service = aio_server.AsyncService(
             names=[name],
-            add_to=lambda server: readiness_grpc.add_ReadinessServiceServicer_to_server(AsyncBroken(), server),
+            add_to=lambda server: keeper_grpc.add_RulesKeeperServiceServicer_to_server(AsyncBroken(), server),
             probe=database.ping,
             background=wait,
             close=database.close,

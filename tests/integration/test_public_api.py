@@ -7,7 +7,6 @@ import grpc
 import httpx
 import pytest
 from flux.common.v1.training_pb2 import CheckIn
-from flux.debt.v1 import debt_service_pb2
 from flux.session.v1 import plan_pb2, session_pb2
 from flux.session.v1 import session_service_pb2 as pb
 from flux.session.v1.session_service_pb2_grpc import SessionServiceStub
@@ -136,12 +135,15 @@ def test_an_error_by_native_grpc_has_its_code_and_details(stub: SessionServiceSt
 
 def test_internal_services_cannot_be_reached_from_outside(stack: Stack) -> None:
     with native(stack.address) as channel:
-        for method in ("flux.debt.v1.DebtService/GetRules", "grpc.health.v1.Health/Check"):
-            call = channel.unary_unary(
-                f"/{method}", debt_service_pb2.GetRulesRequest.SerializeToString, lambda raw: raw
-            )
+        for method in (
+            "flux.debt.v1.DebtService/BatchGetLedgers",
+            "flux.rules.v1.RulesKeeperService/GetRules",
+            "flux.rules.v1.RulesService/ListRulesets",
+            "grpc.health.v1.Health/Check",
+        ):
+            call = channel.unary_unary(f"/{method}", lambda raw: raw, lambda raw: raw)
             with pytest.raises(grpc.RpcError) as refused:
-                call(debt_service_pb2.GetRulesRequest(), timeout=10)
+                call(b"", timeout=10)
             assert refused.value.code() == grpc.StatusCode.UNIMPLEMENTED
 
 

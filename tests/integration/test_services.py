@@ -13,17 +13,30 @@ from flux.common.v1 import training_pb2
 from flux.conditioning.v1 import conditioning_service_pb2 as conditioning_pb
 from flux.debt.v1 import debt_service_pb2 as debt_pb
 from flux.readiness.v1 import readiness_service_pb2 as readiness_pb
+from flux.rules.v1 import keeper_service_pb2 as keeper_pb
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+import conditioning_svc.app
+import conditioning_svc.store
+import debt_svc.app
+import debt_svc.store
+import readiness_svc.app
+import readiness_svc.store
+from conditioning_svc.rules import ConditioningRules
 from conditioning_svc.servicer import ConditioningServicer
 from conditioning_svc.store import ProfileStore
+from debt_svc.rules import DebtRules
 from debt_svc.servicer import DebtServicer
 from debt_svc.store import LedgerStore
+from readiness_svc.rules import ReadinessRules
 from readiness_svc.servicer import ReadinessServicer
 from readiness_svc.store import CheckInStore
 from shared.db import Database
+from shared.rpc.rules_keeper import RulesKeeper
+from shared.rules_loader import Loaded
+from shared.rules_shelf import RulesShelf
 from tests.conftest import FixedClock
 from tests.integration import service_helpers
 from tests.integration.service_helpers import (
@@ -71,13 +84,28 @@ def calls(servicer: object, module: Any, service: str) -> Call:
 
 
 @pytest.fixture
-def readiness(database: Database) -> Call:
-    return calls(ReadinessServicer(READINESS, CheckInStore(database)), readiness_pb, "ReadinessService")
+def readiness_shelf(database: Database) -> RulesShelf[ReadinessRules]:
+    return RulesShelf(readiness_svc.app.versions(), readiness_svc.store.rules, database)
 
 
 @pytest.fixture
-def debt_servicer(database: Database, clock: FixedClock) -> DebtServicer:
-    return DebtServicer(DEBT, LedgerStore(database), clock)
+def debt_shelf(database: Database) -> RulesShelf[DebtRules]:
+    return RulesShelf(debt_svc.app.versions(), debt_svc.store.rules, database)
+
+
+@pytest.fixture
+def conditioning_shelf(database: Database) -> RulesShelf[ConditioningRules]:
+    return RulesShelf(conditioning_svc.app.versions(), conditioning_svc.store.rules, database)
+
+
+@pytest.fixture
+def readiness(database: Database, readiness_shelf: RulesShelf[ReadinessRules]) -> Call:
+    return calls(ReadinessServicer(readiness_shelf, CheckInStore(database)), readiness_pb, "ReadinessService")
+
+
+@pytest.fixture
+def debt_servicer(database: Database, debt_shelf: RulesShelf[DebtRules], clock: FixedClock) -> DebtServicer:
+    return DebtServicer(debt_shelf, LedgerStore(database), clock)
 
 
 @pytest.fixture
@@ -86,8 +114,10 @@ def debt(debt_servicer: DebtServicer) -> Call:
 
 
 @pytest.fixture
-def conditioning_servicer(database: Database) -> ConditioningServicer:
-    return ConditioningServicer(CONDITIONING, ProfileStore(database))
+def conditioning_servicer(
+    database: Database, conditioning_shelf: RulesShelf[ConditioningRules], clock: FixedClock
+) -> ConditioningServicer:
+    return ConditioningServicer(conditioning_shelf, ProfileStore(database), clock)
 
 
 @pytest.fixture
@@ -424,7 +454,7 @@ def test_any_order_and_any_repetition_of_events_leaves_the_same_profile(conditio
         record_conditioning(conditioning, *(events[index] for index in (*order[1:], order[0], order[0])))
         (profile,) = profiles(conditioning, athlete)
         profile.athlete_id = ""
-        for benchmark in profile.benchmarks:
+        for benchmark in (*profile.benchmarks, *profile.facts.benchmarks):
             benchmark.session_id = ""
         outcomes.add(profile.SerializeToString(deterministic=True))
     assert len(outcomes) == 1
@@ -463,18 +493,25 @@ def test_a_batch_with_an_unknown_level_or_machine_records_nothing(
 # All three.
 
 
-def test_every_service_shows_the_rules_it_decides_by(readiness: Call, debt: Call, conditioning: Call) -> None:
-    cases = [
-        ("readiness", readiness, readiness_pb.GetRulesRequest(), READINESS),
-        ("debt", debt, debt_pb.GetRulesRequest(), DEBT),
-        ("conditioning", conditioning, conditioning_pb.GetRulesRequest(), CONDITIONING),
+def test_every_service_shows_the_rules_it_decides_by(
+    readiness_shelf: RulesShelf[ReadinessRules],
+    debt_shelf: RulesShelf[DebtRules],
+    conditioning_shelf: RulesShelf[ConditioningRules],
+) -> None:
+    cases: list[tuple[str, RulesShelf[Any], Loaded[Any]]] = [
+        ("readiness", readiness_shelf, READINESS),
+        ("debt", debt_shelf, DEBT),
+        ("conditioning", conditioning_shelf, CONDITIONING),
     ]
-    for service, call, request, loaded in cases:
-        answer = call("GetRules", request)
-        stamp = (answer.ruleset.service, answer.ruleset.name, answer.ruleset.content_hash)
-        assert stamp == (service, "classic", loaded.content_hash)
-        text = (files(f"{service}_svc") / "rules.yaml").read_text(encoding="utf-8")
-        assert MessageToDict(answer.document) == yaml.safe_load(text)
+    for service, shelf, loaded in cases:
+        call = calls(RulesKeeper(service, shelf), keeper_pb, "RulesKeeperService")
+        text = (files(f"{service}_svc") / "rulesets" / "classic.yaml").read_text(encoding="utf-8")
+        for wanted in ("", loaded.content_hash):
+            answer = call("GetRules", keeper_pb.GetRulesRequest(content_hash=wanted))
+            stamp = (answer.ruleset.service, answer.ruleset.name, answer.ruleset.content_hash)
+            assert stamp == (service, "classic", loaded.content_hash)
+            assert MessageToDict(answer.document) == yaml.safe_load(text)
+            assert answer.yaml == text
 
 
 def test_every_decision_is_stamped_with_the_rules_that_made_it(readiness: Call, debt: Call, conditioning: Call) -> None:

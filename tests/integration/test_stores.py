@@ -21,11 +21,13 @@ from hypothesis import strategies as st
 
 import conditioning_svc.domain as conditioning
 import debt_svc.domain as debt
+import gateway.app
+import gateway.tables
 import readiness_svc.domain as readiness
-from conditioning_svc.rules import Protocol
+from conditioning_svc.rules import ConditioningRules, Protocol
 from conditioning_svc.store import ProfileStore
 from debt_svc.store import LedgerStore
-from gateway.clients import Services, Targets
+from gateway.clients import Services
 from gateway.domain.inputs import Inputs
 from gateway.domain.plan import Plan
 from gateway.domain.plan import Protocol as PlannedProtocol
@@ -49,6 +51,8 @@ from gateway.domain.session import (
 from gateway.domain.sets import UNPLANNED, LoggedSet, newest_only
 from gateway.outbox import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, put
 from gateway.relay import Relay
+from gateway.rulesets import Rulesets
+from gateway.rulesets_store import RulesetStore
 from gateway.sessions import Sessions
 from readiness_svc.rules import State
 from readiness_svc.store import CheckInStore
@@ -56,16 +60,19 @@ from shared.clock import SystemClock
 from shared.db import AsyncDatabase, Database
 from shared.errors import DependencyUnavailable, FluxError
 from shared.rpc.guard import as_status
+from shared.rules_shelf import RulesShelf
 from tests.integration import service_helpers
 from tests.integration.service_helpers import (
     ATHLETE,
     CONDITIONING,
+    DEBT,
     NOW,
     SESSION,
     STRANGER,
     Stores,
     check_in_event,
     execute,
+    listening_services,
     move_back,
     new_session,
     number_id,
@@ -167,6 +174,13 @@ def benchmark(number: int, watts: int) -> conditioning.ConditioningEvent:
     )
 
 
+def by_classic(
+    *events: conditioning.ConditioningEvent,
+) -> list[tuple[conditioning.ConditioningEvent, ConditioningRules]]:
+    """Events of sessions that were planned by the shipped rules."""
+    return [(event, CONDITIONING.rules) for event in events]
+
+
 def test_a_profile_is_empty_until_something_is_recorded(database: Database) -> None:
     store = ProfileStore(database)
     assert store.profiles([STRANGER]) == {STRANGER: conditioning.Profile()}
@@ -175,7 +189,7 @@ def test_a_profile_is_empty_until_something_is_recorded(database: Database) -> N
 
 def test_a_profile_holds_levels_and_the_benchmark_in_force(database: Database) -> None:
     store = ProfileStore(database)
-    store.record([level(1, Protocol.SIT, 2), benchmark(2, 250), benchmark(3, 260)], CONDITIONING.rules)
+    store.record(by_classic(level(1, Protocol.SIT, 2), benchmark(2, 250), benchmark(3, 260)))
     profile = store.profiles([ATHLETE])[ATHLETE]
     assert profile.standings == {Protocol.SIT: conditioning.Standing(3, 0, NOW + timedelta(days=1))}
     assert profile.benchmarks == {
@@ -186,7 +200,7 @@ def test_a_profile_holds_levels_and_the_benchmark_in_force(database: Database) -
 def test_a_batch_of_conditioning_is_recorded_as_a_whole_or_not_at_all(database: Database, database_url: str) -> None:
     store = ProfileStore(database)
     with pytest.raises(Exception, match="average_watts"):
-        store.record([level(1, Protocol.SIT, 1), benchmark(2, 0)], CONDITIONING.rules)
+        store.record(by_classic(level(1, Protocol.SIT, 1), benchmark(2, 0)))
     assert store.profiles([ATHLETE])[ATHLETE] == conditioning.Profile()
     assert execute(database_url, "SELECT count(*) FROM conditioning.inbox") == [(0,)]
 
@@ -259,7 +273,7 @@ def test_batches_of_conditioning_for_one_athlete_do_not_block_each_other(databas
         ThreadPoolExecutor(2) as threads,
         taken(database_url, "conditioning.inbox", row, number_id(3), number_id(4)) as release,
     ):
-        running = [threads.submit(store.record, batch, CONDITIONING.rules) for batch in batches]
+        running = [threads.submit(store.record, by_classic(*batch)) for batch in batches]
         until_blocked(database_url, *running)
         release()
         assert errors(*running) == [None, None]
@@ -429,7 +443,7 @@ def test_completing_keeps_result_notes_and_events_together(database_url: str) ->
         (squat,) = (effect for effect in done.completion.effects if effect.subject == "SQUAT")
         assert squat.verdict is Verdict.GRANTED
         (trained,) = (event.payload for event in events if isinstance(event.payload, TrainingRecorded))
-        assert trained == TrainingRecorded(1, ("SQUAT",), done.completed_time)
+        assert trained == TrainingRecorded(1, ("SQUAT",), done.completed_time, DEBT.content_hash)
         assert await stores.sessions.get(ATHLETE, session.session_id) == done
         pending = await stores.outbox.deliveries(ATHLETE, session.session_id)
         assert {pending[event.event_id] for event in events} == {Delivery.PENDING}
@@ -701,15 +715,18 @@ def test_a_set_that_is_older_than_the_one_kept_is_no_error(database_url: str) ->
     assert logging(database_url, [newer], [older]) == {SQUAT.key: newer}
 
 
-async def using(stores: Stores, body: Callable[[Sessions], Awaitable[None]]) -> None:
-    """The use cases on these stores; the other services do not answer."""
-    nobody = "unix:/nowhere"
-    services = Services(Targets(nobody, nobody, nobody))
+async def using(stores: Stores, database_url: str, body: Callable[[Sessions], Awaitable[None]]) -> None:
+    """The use cases on these stores; the other services answered until the rules in force were known."""
+    database = Database(database_url)
+    with listening_services(database_url) as targets:
+        services = Services(targets)
+        shelf = RulesShelf(gateway.app.versions(), gateway.tables.rules, database)
+        rulesets = Rulesets(RulesetStore(database), shelf, services)
+        await rulesets.refresh()
     try:
         await body(
             Sessions(
-                rules=SESSION.rules,
-                ruleset=new_session().inputs.ruleset,
+                rulesets=rulesets,
                 services=services,
                 store=stores.sessions,
                 outbox=stores.outbox,
@@ -720,6 +737,7 @@ async def using(stores: Stores, body: Callable[[Sessions], Awaitable[None]]) -> 
         )
     finally:
         await services.close()
+        database.close()
 
 
 def test_sets_may_be_logged_into_an_abandoned_session_until_it_can_no_longer_be_completed(database_url: str) -> None:
@@ -730,7 +748,7 @@ def test_sets_may_be_logged_into_an_abandoned_session_until_it_can_no_longer_be_
         await stores.sessions.abandon(ATHLETE, session.session_id)
 
     async def log(stores: Stores) -> None:
-        await using(stores, lambda sessions: sessions.log(ATHLETE, session.session_id, [SQUAT]))
+        await using(stores, database_url, lambda sessions: sessions.log(ATHLETE, session.session_id, [SQUAT]))
 
     with_stores(database_url, give_up)
     with_stores(database_url, log)
@@ -797,7 +815,7 @@ def with_events[T](
     async def run(stores: Stores) -> T:
         database = AsyncDatabase(database_url)
         try:
-            async with database.writing() as connection:
+            async with database.transaction() as connection:
                 await put(connection, events, held=held)
         finally:
             await database.close()
@@ -896,7 +914,7 @@ def test_no_more_events_are_held_than_asked_for_even_if_the_table_grew_unnoticed
 
     async def with_more(stores: Stores) -> list[Event]:
         database = AsyncDatabase(database_url)
-        async with database.writing() as connection:
+        async with database.transaction() as connection:
             await put(connection, [an_event(number) for number in range(1, 21)], held=False)
         await database.close()
         return await stores.outbox.hold_due(3)
@@ -1047,7 +1065,7 @@ def test_services_are_unavailable_without_a_database(nowhere: str) -> None:
         lambda: LedgerStore(database).ledgers([ATHLETE]),
         lambda: LedgerStore(database).record([training(1)]),
         lambda: ProfileStore(database).profiles([ATHLETE]),
-        lambda: ProfileStore(database).record([level(1, Protocol.SIT, 1)], CONDITIONING.rules),
+        lambda: ProfileStore(database).record(by_classic(level(1, Protocol.SIT, 1))),
         lambda: CheckInStore(database).record([check_in(1)]),
     ]
     for call in calls:

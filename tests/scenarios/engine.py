@@ -59,10 +59,12 @@ class DecisionsAlone:
 
     def __init__(self, clock: FixedClock) -> None:
         self._clock = clock
-        self._readiness = rules_loader.load(files("readiness_svc") / "rules.yaml", ReadinessRules).rules
-        self._debt = rules_loader.load(files("debt_svc") / "rules.yaml", DebtRules).rules
-        self._conditioning = rules_loader.load(files("conditioning_svc") / "rules.yaml", ConditioningRules).rules
-        self._rules = rules_loader.load(files("gateway") / "rules.yaml", SessionRules).rules
+        self._readiness = rules_loader.load(files("readiness_svc") / "rulesets" / "classic.yaml", ReadinessRules).rules
+        self._debt = rules_loader.load(files("debt_svc") / "rulesets" / "classic.yaml", DebtRules).rules
+        self._conditioning = rules_loader.load(
+            files("conditioning_svc") / "rulesets" / "classic.yaml", ConditioningRules
+        ).rules
+        self._rules = rules_loader.load(files("gateway") / "rulesets" / "classic.yaml", SessionRules).rules
         self._ledger = debt_svc.domain.Ledger()
         self._profile = conditioning_svc.domain.Profile()
         self._number = 0
@@ -76,7 +78,7 @@ class DecisionsAlone:
             readiness=internal.readiness(readiness_svc.convert.verdict(verdict), RULESET),
             ledger=internal.ledger(debt_svc.convert.ledger(ATHLETE, self._ledger, rotations), RULESET),
             profile=internal.profile(
-                conditioning_svc.convert.profile(ATHLETE, self._profile, self._conditioning), RULESET
+                conditioning_svc.convert.profile(ATHLETE, self._profile, self._conditioning, now), RULESET
             ),
             ruleset=RULESET,
             planned_time=now,

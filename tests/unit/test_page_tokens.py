@@ -11,8 +11,9 @@ import pytest
 
 from gateway.domain.plan import Archetype, State
 from gateway.domain.session import Page, SessionSummary, Status
-from gateway.sessions import InvalidPageToken, Sessions
-from tests.unit.builders import ATHLETE, NOW, SESSION
+from gateway.page_tokens import InvalidPageToken
+from gateway.sessions import Sessions
+from tests.unit.builders import ATHLETE, NOW
 
 
 class Shelf:
@@ -41,8 +42,7 @@ def summary(number: int) -> SessionSummary:
 def page(count: int, page_size: int, page_token: str = "") -> Page:
     nothing = cast("Any", None)
     sessions = Sessions(
-        rules=SESSION.rules,
-        ruleset=nothing,
+        rulesets=nothing,
         services=nothing,
         store=cast("Any", Shelf([summary(number) for number in range(count)])),
         outbox=nothing,

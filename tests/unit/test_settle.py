@@ -30,6 +30,8 @@ from gateway.domain.sets import StoredSet
 from tests.unit.builders import (
     ATHLETE,
     BIKE,
+    CONDITIONING,
+    DEBT,
     NOW,
     PATTERNS,
     SESSION,
@@ -76,7 +78,7 @@ def test_verified_work_pays_the_anchor_and_the_sub_slots() -> None:
     session = started(inputs(State.GREEN, due("SQUAT"), INTERVALS))
     completion, events = settled(session, everything_done(session.plan))
     paid = ("CORE:TRANSVERSE", "SQUAT", "PULL:ACCESSORY_HORIZONTAL")
-    assert training(events) == TrainingRecorded(4, paid, LATER)
+    assert training(events) == TrainingRecorded(4, paid, LATER, DEBT.content_hash)
     assert verdicts(completion, EffectKind.SLOT_DEBT) == dict.fromkeys(paid, Verdict.GRANTED)
 
 
@@ -135,7 +137,7 @@ def test_slot_with_two_exercises_is_paid_only_if_both_are_verified() -> None:
 def test_training_event_is_there_even_if_nothing_was_logged() -> None:
     session = started(inputs(State.GREEN, due("SQUAT"), INTERVALS))
     completion, events = settled(session, [])
-    assert [event.payload for event in events] == [TrainingRecorded(4, (), LATER)]
+    assert [event.payload for event in events] == [TrainingRecorded(4, (), LATER, DEBT.content_hash)]
     assert completion.session_number == 4
     assert {effect.verdict for effect in completion.effects} == {Verdict.WITHHELD}
     assert {item.grade for item in completion.evidence} == {Grade.MISSING}
@@ -145,7 +147,10 @@ def test_verified_intervals_move_the_level_that_was_planned() -> None:
     session = started(inputs(State.GREEN, due("SQUAT"), INTERVALS))
     completion, events = settled(session, only(session.plan, "CONDITIONING"))
     payloads = [event.payload for event in events]
-    assert payloads == [TrainingRecorded(4, (), LATER), LevelCompleted(Protocol.HIIT, 3, 0, LATER)]
+    assert payloads == [
+        TrainingRecorded(4, (), LATER, DEBT.content_hash),
+        LevelCompleted(Protocol.HIIT, 3, 0, LATER, CONDITIONING.content_hash),
+    ]
     (effect,) = effects(completion, EffectKind.CONDITIONING_LEVEL).values()
     assert (effect.subject, effect.verdict, effect.event_id) == ("HIIT", Verdict.GRANTED, events[1].event_id)
     assert verdicts(completion, EffectKind.BENCHMARK) == {}
@@ -164,8 +169,8 @@ def test_time_trial_moves_the_level_and_sets_the_benchmark() -> None:
     session = started(inputs(State.GREEN, due("SQUAT")))
     completion, events = settled(session, only(session.plan, "CONDITIONING"))
     assert [event.payload for event in events[1:]] == [
-        LevelCompleted(Protocol.HIIT, 1, 0, LATER),
-        BenchmarkMeasured(Protocol.HIIT, BIKE, 250, LATER),
+        LevelCompleted(Protocol.HIIT, 1, 0, LATER, CONDITIONING.content_hash),
+        BenchmarkMeasured(Protocol.HIIT, BIKE, 250, LATER, CONDITIONING.content_hash),
     ]
     assert verdicts(completion, EffectKind.CONDITIONING_LEVEL) == {"HIIT": Verdict.GRANTED}
     assert verdicts(completion, EffectKind.BENCHMARK) == {"HIIT": Verdict.GRANTED}

@@ -24,7 +24,7 @@ ROTATIONS = DEBT.rules.rotations
 
 
 def shipped(package: str) -> str:
-    return (files(package) / "rules.yaml").read_text(encoding="utf-8")
+    return (files(package) / "rulesets" / "classic.yaml").read_text(encoding="utf-8")
 
 
 def faults(package: str, old: str, new: str) -> list[str]:
@@ -109,7 +109,7 @@ LOCAL = [
     ),
     ("conditioning_svc", "effort: CONVERSATIONAL", "effort: CONVERSATION", "did you mean 'CONVERSATIONAL'?"),
     ("gateway", "Back Squat: {load: WEIGHTED,", "Back Squat: {load: WEIGTHED,", "did you mean 'WEIGHTED'?"),
-    ("gateway", "Back Squat: {load: WEIGHTED, unit: REPS}", "Back Squat: {load: WEIGHTED}", "missing key 'unit'"),
+    ("gateway", "Back Squat: {load: WEIGHTED, unit: REPS,", "Back Squat: {load: WEIGHTED,", "missing key 'unit'"),
     ("gateway", "  Trap Bar Deadlift: {load: WEIGHTED, unit: REPS, reserve: true}",
      "  Trap Bar Deadlift: {load: WEIGHTED, unit: REPS}",
      "'Trap Bar Deadlift' is never planned; mark it `reserve: true`"),

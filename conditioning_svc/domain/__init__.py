@@ -1,0 +1,33 @@
+"""Decides which conditioning an athlete does, and when a level moves. Pure."""
+
+from conditioning_svc.domain.model import (
+    Benchmark,
+    BenchmarkMeasured,
+    ConditioningEvent,
+    Done,
+    LevelCompleted,
+    Prescription,
+    Profile,
+    Standing,
+    UnknownLevel,
+    check_event,
+    complete,
+)
+from conditioning_svc.domain.policies import looks_back_to
+from conditioning_svc.domain.prescribing import prescribe
+
+__all__ = [
+    "Benchmark",
+    "BenchmarkMeasured",
+    "ConditioningEvent",
+    "Done",
+    "LevelCompleted",
+    "Prescription",
+    "Profile",
+    "Standing",
+    "UnknownLevel",
+    "check_event",
+    "complete",
+    "looks_back_to",
+    "prescribe",
+]

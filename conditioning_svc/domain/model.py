@@ -1,0 +1,134 @@
+"""What is known of an athlete's conditioning, what is prescribed, and when a level moves. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from uuid import UUID
+
+from conditioning_svc.rules import ConditioningRules, Effort, Ladder, Protocol
+from shared.decision import Decision
+from shared.errors import Code, FluxError
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+class UnknownLevel(FluxError):
+    """The level or the equipment is not on the ladder."""
+
+    code = Code.INVALID_ARGUMENT
+    reason = "UNKNOWN_LEVEL"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """An athlete's place on one ladder: the level to do next, from 1. An epoch ends when the ladder is restarted."""
+
+    level: int = 1
+    epoch: int = 0
+    last_done_time: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """The result of a verified time trial, in watts."""
+
+    average_watts: int
+    measured_time: datetime
+    session_id: UUID
+
+
+@dataclass(frozen=True)
+class Done:
+    """A verified piece of conditioning."""
+
+    protocol: Protocol
+    done_time: datetime
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What is known of an athlete's conditioning. The empty profile is that of a new athlete.
+
+    `recent` is what limits count, newest first: all verified work of the days that they look back on, perhaps more. It
+    is not looked at, and may be empty, where the rules set no limits.
+    """
+
+    standings: Mapping[Protocol, Standing] = field(default_factory=dict)
+    benchmarks: Mapping[tuple[Protocol, str], Benchmark] = field(default_factory=dict)
+    recent: tuple[Done, ...] = ()
+
+    def standing(self, protocol: Protocol, ladder: Ladder) -> Standing:
+        """The place on a ladder, never above its top even if the ladder became shorter."""
+        known = self.standings.get(protocol, Standing())
+        return replace(known, level=min(known.level, ladder.top))
+
+
+@dataclass(frozen=True)
+class Prescription:
+    """Conditioning work for one session. See `flux.conditioning.v1.Prescription`."""
+
+    protocol: Protocol
+    equipment: str
+    level: int
+    epoch: int
+    rounds: int
+    work_seconds: int | None
+    rest_seconds: int | None
+    effort: Effort
+    target_watts: int | None
+    is_progressive: bool
+    description: str
+    decisions: tuple[Decision, ...]
+
+
+@dataclass(frozen=True)
+class LevelCompleted:
+    """The planned work of a level was verified."""
+
+    protocol: Protocol
+    planned_level: int
+    epoch: int
+
+
+@dataclass(frozen=True)
+class BenchmarkMeasured:
+    """A time trial was verified."""
+
+    protocol: Protocol
+    equipment: str
+    average_watts: int
+
+
+@dataclass(frozen=True)
+class ConditioningEvent:
+    """One verified piece of conditioning of a completed session."""
+
+    event_id: UUID
+    athlete_id: UUID
+    session_id: UUID
+    completed_time: datetime
+    effect: LevelCompleted | BenchmarkMeasured
+    content_hash: str = ""
+    """The rules that the session was planned by; empty for those that the service was shipped with."""
+
+
+def complete(standing: Standing, done: LevelCompleted, done_time: datetime, ladder: Ladder) -> Standing:
+    """The place after verified work: one above the planned level, never down, never past the top.
+
+    Commutative and idempotent; work of another epoch changes nothing.
+    """
+    if done.epoch != standing.epoch:
+        return standing
+    reached = min(done.planned_level + 1, ladder.top)
+    return Standing(max(standing.level, reached), standing.epoch, max(standing.last_done_time or _NEVER, done_time))
+
+
+def check_event(event: ConditioningEvent, rules: ConditioningRules) -> None:
+    """Returns if an event speaks of a level or machine that the rules have. Raises UnknownLevel."""
+    effect = event.effect
+    if isinstance(effect, LevelCompleted):
+        top = rules.protocols[effect.protocol].top
+        if effect.planned_level > top:
+            raise UnknownLevel(f"{effect.protocol.value} has levels 1 to {top}, not {effect.planned_level}")
+    elif effect.equipment != rules.equipment:
+        raise UnknownLevel(f"benchmarks are measured on the {rules.equipment}, not on {effect.equipment!r}")

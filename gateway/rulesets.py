@@ -1,0 +1,180 @@
+"""The rulesets: pushed, put in force, looked up. Everybody plans by the one in force, and a plan names it."""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from gateway.clients import Services
+from gateway.domain.plan import Ruleset
+from gateway.domain.rulesets import RulesetVersion, ruleset_hash
+from gateway.rules import SessionRules, disagreements
+from gateway.rulesets_store import RulesetStore
+from shared.errors import DependencyUnavailable, FieldViolation, FluxError, InvalidRequest
+from shared.rules_loader import Loaded, Problem, RulesError
+from shared.rules_shelf import RulesShelf
+
+# The services that keep a part of each ruleset; the gateway keeps the last one itself.
+ASKED = ("readiness", "debt", "conditioning")
+SHIPPED_BY = "flux"
+SHIPPED_NOTE = "shipped"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class InForce:
+    """One ruleset, ready to plan by: the gateway's own part, and the documents of all parts."""
+
+    version: RulesetVersion
+    session: Loaded[SessionRules]
+    documents: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def stamp(self) -> Ruleset:
+        """The version stamp of the gateway's own part."""
+        return stamp_of(self.session)
+
+
+def stamp_of(loaded: Loaded[SessionRules]) -> Ruleset:
+    """The version stamp of session rules."""
+    return Ruleset("session", loaded.rules.ruleset, loaded.content_hash)
+
+
+class Rulesets:
+    """Knows the ruleset in force, and changes it for operators."""
+
+    def __init__(self, store: RulesetStore, shelf: RulesShelf[SessionRules], services: Services) -> None:
+        self._store = store
+        self._shelf = shelf
+        self._services = services
+        self._in_force: InForce | None = None
+        self._refreshing = asyncio.Lock()
+
+    @property
+    def in_force(self) -> InForce:
+        """The ruleset to plan by now. Raises DependencyUnavailable before it was first read."""
+        if self._in_force is None:
+            raise DependencyUnavailable("the training rules are not loaded yet; retry in a moment")
+        return self._in_force
+
+    async def refresh(self) -> None:
+        """Looks whether another ruleset was put in force. Called every second.
+
+        Goes on by the present one if this program cannot use the other. Raises DependencyUnavailable, UnknownRules or
+        RulesError as long as there is none to go on by.
+        """
+        async with self._refreshing:
+            if self._in_force is None:
+                await self._keep_all_shipped()
+            version = await asyncio.to_thread(self._store.active)
+            if version is None or (self._in_force and self._in_force.version.ruleset_hash == version.ruleset_hash):
+                return
+            try:
+                self._in_force = await self._load(version)
+            except FluxError as error:
+                if self._in_force is None:
+                    raise
+                _log.error("planning goes on by another ruleset, %s cannot be used: %s", version.ruleset_hash, error)
+
+    async def session_rules(self, content_hash: str) -> SessionRules:
+        """The gateway's own rules of some version. Raises UnknownRules, DependencyUnavailable."""
+        return (await asyncio.to_thread(self._shelf.get, content_hash)).rules
+
+    async def push(
+        self, documents: Mapping[str, str], author: str, note: str, *, validate_only: bool
+    ) -> RulesetVersion:
+        """Keeps a ruleset, or only checks it. Raises RulesError, InvalidRequest, DependencyUnavailable."""
+        stamps = await self._put(documents, validate_only=True)
+        names = sorted({stamp.name for stamp in stamps.values()})
+        if len(names) != 1:
+            message = f"must all name one ruleset, not {', '.join(names)}"
+            raise InvalidRequest.of([FieldViolation("documents", message, "RULESET")])
+        parts = {service: stamp.content_hash for service, stamp in stamps.items()}
+        if validate_only:
+            return RulesetVersion(ruleset_hash(parts), names[0], author, note, parts, None, is_active=False)
+        await self._put(documents, validate_only=False)
+        return await asyncio.to_thread(self._store.put, names[0], parts, author, note)
+
+    async def all(self) -> list[RulesetVersion]:
+        """Every ruleset, newest first. Raises DependencyUnavailable."""
+        return await asyncio.to_thread(self._store.all)
+
+    async def show(self, wanted: str) -> tuple[RulesetVersion, dict[str, str]]:
+        """A ruleset with its YAML by service; the one in force if nothing is wanted. Raises UnknownRules."""
+        version = await asyncio.to_thread(self._store.find, wanted) if wanted else self.in_force.version
+        session = await asyncio.to_thread(self._shelf.get, version.parts["session"])
+        texts = {s: (await self._services.get_rules(s, version.parts[s])).text for s in ASKED}
+        return version, texts | {"session": session.text}
+
+    async def activate(self, wanted: str, author: str, note: str) -> RulesetVersion:
+        """Puts a ruleset in force. Raises UnknownRules, RulesError if it cannot be used, DependencyUnavailable."""
+        found = await asyncio.to_thread(self._store.find, wanted)
+        await self._load(found)
+        version = await asyncio.to_thread(self._store.activate, found.ruleset_hash, author, note)
+        await self.refresh()
+        return version
+
+    async def roll_back(self, leaving: str, author: str, note: str) -> RulesetVersion:
+        """Puts the ruleset in force that was so before `leaving`. Raises NothingToRollBack, DependencyUnavailable."""
+        version = await asyncio.to_thread(self._store.roll_back, leaving, author, note)
+        await self.refresh()
+        return version
+
+    async def _keep_all_shipped(self) -> None:
+        """Keeps the shipped rulesets, and puts the first of them in force where none ever was."""
+        default, *others = self._shelf.shipped
+        for other in others:
+            await self._keep_shipped(other)
+        version = await self._keep_shipped(default)
+        await asyncio.to_thread(self._store.activate_first, version.ruleset_hash, SHIPPED_BY, SHIPPED_NOTE)
+
+    async def _keep_shipped(self, session: Loaded[SessionRules]) -> RulesetVersion:
+        """Keeps a ruleset that all services were shipped with, under its name."""
+        name = session.rules.ruleset
+        shipped = {service: await self._services.get_shipped_rules(service, name) for service in ASKED}
+        parts = {service: kept.ruleset.content_hash for service, kept in shipped.items()}
+        parts["session"] = session.content_hash
+        return await asyncio.to_thread(self._store.put, name, parts, SHIPPED_BY, SHIPPED_NOTE)
+
+    async def _load(self, version: RulesetVersion) -> InForce:
+        session = await asyncio.to_thread(self._shelf.get, version.parts["session"])
+        documents = {s: (await self._services.get_rules(s, version.parts[s])).document for s in ASKED}
+        check_agreement(session.rules, documents["debt"], documents["conditioning"])
+        return InForce(version, session, documents | {"session": session.document})
+
+    async def _put(self, documents: Mapping[str, str], *, validate_only: bool) -> dict[str, Ruleset]:
+        """Hands every document to its service. Raises RulesError with the problems of all of them."""
+        problems: list[Problem] = []
+        stamps: dict[str, Ruleset] = {}
+        for service in ASKED:
+            try:
+                stamps[service] = await self._services.put_rules(
+                    service, documents[service], validate_only=validate_only
+                )
+            except RulesError as error:
+                problems += error.problems
+        try:
+            text = documents["session"]
+            session = await asyncio.to_thread(self._shelf.put, text, validate_only=validate_only)
+            stamps["session"] = stamp_of(session)
+        except RulesError as error:
+            problems += error.problems
+        _raise(problems)
+        debt, conditioning = (yaml.safe_load(documents[service]) for service in ("debt", "conditioning"))
+        check_agreement(session.rules, debt, conditioning)
+        return stamps
+
+
+def check_agreement(rules: SessionRules, debt: Mapping[str, Any], conditioning: Mapping[str, Any]) -> None:
+    """Returns if session rules fit the documents of the others. Raises RulesError."""
+    found = disagreements(rules, debt["rotations"], conditioning["equipment"])
+    _raise([Problem("session.yaml", 1, message) for message in found])
+
+
+def _raise(problems: Sequence[Problem]) -> None:
+    if problems:
+        raise RulesError(problems)

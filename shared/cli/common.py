@@ -1,0 +1,41 @@
+"""What the commands of `flux` share: how they speak, how they fail, and how they find a gateway."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from shared.cli.rules import Client, Refused
+
+DEFAULT_DATA_DIR = Path(".flux")
+
+DataDir = Annotated[Path, typer.Option(help="Data directory of the `flux up` that runs.")]
+Target = Annotated[str | None, typer.Option(help="Address of a gateway; without it, that of the data directory.")]
+
+
+def progress(text: str) -> None:
+    """Says what is going on, beside what is printed."""
+    print(f"flux: {text}", file=sys.stderr, flush=True)
+
+
+def fail(error: Exception) -> NoReturn:
+    """Says why the command cannot go on, and ends it with exit status 1."""
+    progress(str(error))
+    raise typer.Exit(1)
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turns a refusal into a plain message and exit status 1."""
+    try:
+        yield
+    except Refused as error:
+        fail(error)
+
+
+def gateway_client(target: str | None, data_dir: Path) -> Client:
+    """The gateway at an address, or the one of a data directory."""
+    return Client(target or f"unix:{(data_dir / 'run').resolve() / 'gateway'}")

@@ -1,0 +1,141 @@
+"""`flux rules`: training rules are checked, kept, compared, and put in force."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from flux.rules.v1.rules_service_pb2 import RulesetVersion
+from rich.console import Console
+from rich.progress import Progress
+
+from shared.cli import rules, rules_diff
+from shared.cli.common import DEFAULT_DATA_DIR, DataDir, Target, gateway_client, refusals
+
+app = typer.Typer(no_args_is_help=True, help="Training rules: check, keep, compare, put in force.")
+
+Author = Annotated[str, typer.Option(help="Who does this.", envvar=["FLUX_AUTHOR", "USER"])]
+Note = Annotated[str, typer.Option(help="Why.")]
+
+
+class Form(StrEnum):
+    """How a comparison is shown."""
+
+    TABLE = "table"
+    JSON = "json"
+    HTML = "html"
+
+
+@app.command("check")
+def check(folder: Annotated[Path, typer.Argument(help="Folder with the four YAML files of a ruleset.")]) -> None:
+    """Check a ruleset; needs nothing that runs."""
+    with refusals():
+        rules.check(folder)
+    print("the rules can be used")
+
+
+@app.command("push")
+def push(
+    folder: Annotated[Path, typer.Argument(help="Folder with the four YAML files of a ruleset.")],
+    note: Note = "",
+    author: Author = "unknown",
+    target: Target = None,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Keep a ruleset as a version, without putting it in force."""
+    with refusals():
+        _show([gateway_client(target, data_dir).push(folder, author, note)])
+
+
+@app.command("list")
+def list_rulesets(target: Target = None, data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
+    """List all versions; the one in force is marked."""
+    with refusals():
+        _show(gateway_client(target, data_dir).all())
+
+
+@app.command("show")
+def show(
+    ruleset: Annotated[str, typer.Argument(help="Name, or beginning of a hash; else the one in force.")] = "",
+    to: Annotated[Path | None, typer.Option(help="Folder to write the four files to.")] = None,
+    target: Target = None,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Show the YAML of a version, or write it to a folder."""
+    with refusals():
+        shown = gateway_client(target, data_dir).show(ruleset)
+    for document in shown.documents:
+        if to is None:
+            print(
+                f"# {document.service}.yaml of {shown.ruleset.name} {shown.ruleset.ruleset_hash[:12]}\n{document.yaml}"
+            )
+        else:
+            to.mkdir(parents=True, exist_ok=True)
+            (to / f"{document.service}.yaml").write_text(document.yaml, encoding="utf-8")
+
+
+@app.command("diff")
+def diff_rulesets(
+    new: Annotated[str, typer.Argument(help="Ruleset to compare with: name, beginning of a hash, or folder.")],
+    since: Annotated[str | None, typer.Option(help="Look back so far, such as 30d; else over all of history.")] = None,
+    form: Annotated[Form, typer.Option("--format", help="How to show it.")] = Form.TABLE,
+    author: Author = "unknown",
+    target: Target = None,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Show what a ruleset would have changed in the past; exit with 1 if a session would have been harder.
+
+    A folder is kept as a version first, which puts nothing in force.
+    """
+    client = gateway_client(target, data_dir)
+    with refusals():
+        start = _moment(since)
+    with refusals(), Progress(console=Console(stderr=True), transient=True) as bar:
+        folder = Path(new)
+        ruleset = client.push(folder, author, "compared") if folder.is_dir() else client.show(new).ruleset
+        task = bar.add_task("planning the past again", total=None)
+        report = rules_diff.collect(client, ruleset, start, lambda done, of: bar.update(task, completed=done, total=of))
+    match form:
+        case Form.TABLE:
+            Console().print(rules_diff.as_table(report))
+        case Form.JSON:
+            print(rules_diff.as_json(report))
+        case Form.HTML:
+            print(rules_diff.as_html(report))
+    raise typer.Exit(1 if report.harder else 0)
+
+
+@app.command("activate")
+def activate(
+    ruleset: Annotated[str, typer.Argument(help="Name, or the beginning of a hash.")],
+    note: Note = "",
+    author: Author = "unknown",
+    target: Target = None,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Put a version in force, for all services at once."""
+    with refusals():
+        _show([gateway_client(target, data_dir).activate(ruleset, author, note)])
+
+
+@app.command("rollback")
+def rollback(
+    note: Note = "", author: Author = "unknown", target: Target = None, data_dir: DataDir = DEFAULT_DATA_DIR
+) -> None:
+    """Put the version in force again that was so before."""
+    with refusals():
+        _show([gateway_client(target, data_dir).roll_back(author, note)])
+
+
+def _moment(since: str | None) -> datetime | None:
+    if since is None:
+        return None
+    if not re.fullmatch(r"[1-9][0-9]{0,3}d", since):
+        raise rules.Refused("--since is a number of days, such as 30d")
+    return datetime.now(UTC) - timedelta(days=int(since[:-1]))
+
+
+def _show(rulesets: list[RulesetVersion]) -> None:
+    Console().print(rules.table(rulesets))
