@@ -3,6 +3,7 @@
 Imports nothing of the project, so that the build hook can run it before the project exists.
 """
 
+import os
 import shutil
 import sysconfig
 import tempfile
@@ -36,7 +37,7 @@ def generate(root: Path) -> None:
             f"-I{files('grpc_tools') / '_proto'}",
         )
         _run(*includes, f"--python_out={generated}", f"--pyi_out={generated}", *names, "buf/validate/validate.proto")
-        plugin = Path(sysconfig.get_path("scripts")) / "protoc-gen-mypy_grpc"
+        plugin = _script("protoc-gen-mypy_grpc")
         _run(
             *includes,
             f"--plugin={plugin}",
@@ -54,6 +55,15 @@ def _validate_descriptors() -> bytes:
     """`buf/validate/validate.proto`, from the library that will enforce it."""
     file = protovalidate.ViolationPb.desc().file
     return FileDescriptorSet(file=[*(dependency.proto for dependency in file.dependencies), file.proto]).to_binary()
+
+
+def _script(name: str) -> str:
+    """A program that a build requirement brings: beside this Python, or where an isolated build has put it."""
+    folders = os.pathsep.join((sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)))
+    found = shutil.which(name, path=folders)
+    if found is None:
+        raise RuntimeError(f"{name} is not installed")
+    return found
 
 
 def _run(*arguments: str) -> None:
