@@ -22,7 +22,7 @@ from shared.rules_shelf import RulesShelf, Versions, keep_shipped
 from shared.settings import DatabaseSettings, RulesSettings, ServiceSettings
 
 # The first one is what the service decides by until it is told otherwise.
-SHIPPED = ("classic", "evidence")
+SHIPPED = ("rules.yaml", "rules_evidence.yaml")
 
 
 def build(settings: ServiceSettings) -> Service:
@@ -49,8 +49,7 @@ def build(settings: ServiceSettings) -> Service:
 
 def versions() -> Versions[ConditioningRules]:
     """The rules that the service comes with. Raises RulesError."""
-    folder = files(__package__) / "rulesets"
-    shipped = [(folder / f"{name}.yaml").read_text(encoding="utf-8") for name in SHIPPED]
+    shipped = [(files(__package__) / name).read_text(encoding="utf-8") for name in SHIPPED]
     return Versions(ConditioningRules, "conditioning.yaml", shipped)
 
 

@@ -48,7 +48,7 @@ class GatewaySettings(ServiceSettings):
     conditioning_target: str = setting("FLUX_CONDITIONING_TARGET", "address of conditioning_svc")
 
 
-SHIPPED = ("classic", "evidence")
+SHIPPED = ("rules.yaml", "rules_evidence.yaml")
 
 
 def build(settings: GatewaySettings) -> AsyncService:
@@ -100,8 +100,7 @@ def build(settings: GatewaySettings) -> AsyncService:
 
 def versions() -> Versions[SessionRules]:
     """The rules that the gateway comes with. Raises RulesError."""
-    folder = files(__package__) / "rulesets"
-    shipped = [(folder / f"{name}.yaml").read_text(encoding="utf-8") for name in SHIPPED]
+    shipped = [(files(__package__) / name).read_text(encoding="utf-8") for name in SHIPPED]
     return Versions(SessionRules, "session.yaml", shipped)
 
 

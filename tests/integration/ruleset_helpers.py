@@ -32,8 +32,7 @@ type Hashes = tuple[str, ...]
 def shipped() -> dict[str, str]:
     """The YAML of `classic`, by service."""
     return {
-        service: (files(package) / "rulesets" / "classic.yaml").read_text(encoding="utf-8")
-        for service, package in PACKAGES.items()
+        service: (files(package) / "rules.yaml").read_text(encoding="utf-8") for service, package in PACKAGES.items()
     }
 
 

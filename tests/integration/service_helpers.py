@@ -51,10 +51,10 @@ from shared.rpc.guard import AsyncGuardInterceptor, Guard, GuardInterceptor
 from shared.rpc.options import SERVER_OPTIONS
 from shared.settings import ServiceSettings
 
-READINESS = rules_loader.load(files("readiness_svc") / "rulesets" / "classic.yaml", ReadinessRules)
-DEBT = rules_loader.load(files("debt_svc") / "rulesets" / "classic.yaml", DebtRules)
-CONDITIONING = rules_loader.load(files("conditioning_svc") / "rulesets" / "classic.yaml", ConditioningRules)
-SESSION = rules_loader.load(files("gateway") / "rulesets" / "classic.yaml", SessionRules)
+READINESS = rules_loader.load(files("readiness_svc") / "rules.yaml", ReadinessRules)
+DEBT = rules_loader.load(files("debt_svc") / "rules.yaml", DebtRules)
+CONDITIONING = rules_loader.load(files("conditioning_svc") / "rules.yaml", ConditioningRules)
+SESSION = rules_loader.load(files("gateway") / "rules.yaml", SessionRules)
 
 NOW = datetime(2026, 3, 2, 18, 0, tzinfo=UTC)
 ATHLETE = UUID("0a0a0a0a-0000-4000-8000-000000000001")

@@ -505,7 +505,7 @@ def test_every_service_shows_the_rules_it_decides_by(
     ]
     for service, shelf, loaded in cases:
         call = calls(RulesKeeper(service, shelf), keeper_pb, "RulesKeeperService")
-        text = (files(f"{service}_svc") / "rulesets" / "classic.yaml").read_text(encoding="utf-8")
+        text = (files(f"{service}_svc") / "rules.yaml").read_text(encoding="utf-8")
         for wanted in ("", loaded.content_hash):
             answer = call("GetRules", keeper_pb.GetRulesRequest(content_hash=wanted))
             stamp = (answer.ruleset.service, answer.ruleset.name, answer.ruleset.content_hash)

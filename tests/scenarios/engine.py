@@ -59,12 +59,10 @@ class DecisionsAlone:
 
     def __init__(self, clock: FixedClock) -> None:
         self._clock = clock
-        self._readiness = rules_loader.load(files("readiness_svc") / "rulesets" / "classic.yaml", ReadinessRules).rules
-        self._debt = rules_loader.load(files("debt_svc") / "rulesets" / "classic.yaml", DebtRules).rules
-        self._conditioning = rules_loader.load(
-            files("conditioning_svc") / "rulesets" / "classic.yaml", ConditioningRules
-        ).rules
-        self._rules = rules_loader.load(files("gateway") / "rulesets" / "classic.yaml", SessionRules).rules
+        self._readiness = rules_loader.load(files("readiness_svc") / "rules.yaml", ReadinessRules).rules
+        self._debt = rules_loader.load(files("debt_svc") / "rules.yaml", DebtRules).rules
+        self._conditioning = rules_loader.load(files("conditioning_svc") / "rules.yaml", ConditioningRules).rules
+        self._rules = rules_loader.load(files("gateway") / "rules.yaml", SessionRules).rules
         self._ledger = debt_svc.domain.Ledger()
         self._profile = conditioning_svc.domain.Profile()
         self._number = 0

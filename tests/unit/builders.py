@@ -28,10 +28,10 @@ from gateway.rules import SessionRules
 from readiness_svc.rules import ReadinessRules
 from shared import rules_loader
 
-READINESS = rules_loader.load(files("readiness_svc") / "rulesets" / "classic.yaml", ReadinessRules)
-DEBT = rules_loader.load(files("debt_svc") / "rulesets" / "classic.yaml", DebtRules)
-CONDITIONING = rules_loader.load(files("conditioning_svc") / "rulesets" / "classic.yaml", ConditioningRules)
-SESSION = rules_loader.load(files("gateway") / "rulesets" / "classic.yaml", SessionRules)
+READINESS = rules_loader.load(files("readiness_svc") / "rules.yaml", ReadinessRules)
+DEBT = rules_loader.load(files("debt_svc") / "rules.yaml", DebtRules)
+CONDITIONING = rules_loader.load(files("conditioning_svc") / "rules.yaml", ConditioningRules)
+SESSION = rules_loader.load(files("gateway") / "rules.yaml", SessionRules)
 
 NOW = datetime(2026, 3, 2, 18, 0, tzinfo=UTC)
 ATHLETE = UUID(int=1)

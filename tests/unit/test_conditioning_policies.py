@@ -435,7 +435,7 @@ def test_facts_are_all_that_a_prescription_depends_on(
 
 # Rules that cannot be meant.
 
-TEXT = (files("conditioning_svc") / "rulesets" / "classic.yaml").read_text(encoding="utf-8")
+TEXT = (files("conditioning_svc") / "rules.yaml").read_text(encoding="utf-8")
 CHANGES: Mapping[str, tuple[str, str, str]] = {
     "a time trial on RED": ("benchmark_states: [GREEN, ORANGE]", "benchmark_states: [GREEN, RED]",
                             "RED must not be asked for BENCHMARK"),

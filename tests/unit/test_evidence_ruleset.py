@@ -34,12 +34,13 @@ SHAPES: Mapping[str, type[Any]] = {
     "gateway": SessionRules,
 }
 RULESETS = ("classic", "evidence")
+FILES = {"classic": "rules.yaml", "evidence": "rules_evidence.yaml"}
 HIIT, SIT, SS = Protocol.HIIT, Protocol.SIT, Protocol.SS
 GREEN, ORANGE, RED = StateName
 
 
 def text(package: str, ruleset: str) -> str:
-    return (files(package) / "rulesets" / f"{ruleset}.yaml").read_text(encoding="utf-8")
+    return (files(package) / FILES[ruleset]).read_text(encoding="utf-8")
 
 
 @cache

@@ -24,7 +24,7 @@ ROTATIONS = DEBT.rules.rotations
 
 
 def shipped(package: str) -> str:
-    return (files(package) / "rulesets" / "classic.yaml").read_text(encoding="utf-8")
+    return (files(package) / "rules.yaml").read_text(encoding="utf-8")
 
 
 def faults(package: str, old: str, new: str) -> list[str]:
