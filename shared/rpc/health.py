@@ -21,10 +21,11 @@ class Readiness:
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names = ("", *names)
-        self._why: str | None = None
+        self._why = "starting"
 
     def first(self) -> Mapping[str, int]:
         """What to say before the first probe: alive, not ready."""
+        _log.info("health: NOT_SERVING: %s", self._why)
         return {LIVENESS: SERVING, **dict.fromkeys(self._names, NOT_SERVING)}
 
     def after(self, failure: str | None) -> Mapping[str, int]:

@@ -598,7 +598,10 @@ def test_a_service_is_alive_at_once_and_serves_once_its_database_answers(late_da
             _, said = process.communicate()
     assert process.returncode == 0, said
     transitions = re.findall(r"health: ((?:NOT_)?SERVING.*)", said)
-    assert transitions == ["NOT_SERVING: the database does not answer; retry in a moment", "SERVING"]
+    # Whether a probe fails before the database appears depends on how fast this machine is.
+    first, *between, last = transitions
+    assert (first, last) == ("NOT_SERVING: starting", "SERVING")
+    assert between in ([], ["NOT_SERVING: the database does not answer; retry in a moment"])
 
 
 @pytest.fixture
