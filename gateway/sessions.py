@@ -105,10 +105,6 @@ class Sessions:
         evidence = self._rulesets.in_force.session.rules.evidence
         await self._store.log(athlete_id, session_id, newest_only(sets), Windows.of(evidence))
 
-    async def stored_sets(self, athlete_id: UUID, session_id: UUID) -> list[StoredSet]:
-        """The sets of a session as they are kept."""
-        return await self._store.sets(athlete_id, session_id)
-
     async def complete(
         self, athlete_id: UUID, session_id: UUID, sets: Sequence[LoggedSet], notes: Notes
     ) -> tuple[SessionView, bool]:

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-import envoy  # type: ignore[import-untyped]  # the wheel has no types
+import envoy
 from flux.common.v1 import error_reason_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
