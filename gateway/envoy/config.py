@@ -24,6 +24,7 @@ from shared.settings import SettingsError
 PUBLIC_SERVICES = ("flux.app.v1.AppService", "flux.session.v1.SessionService")
 HEALTH_SERVICE = "flux.session.v1.SessionService"
 MAX_BODY_BYTES = 256 * 1024
+MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
 ERROR_DOMAIN = "flux.engine"
 
 _MAX_SOCKET_PATH = 107  # the kernel's limit, in bytes
@@ -73,6 +74,11 @@ class FrontDoor:
     def admin_socket(self) -> Path:
         """The unix socket of Envoy's admin interface."""
         return self.run_dir / "admin.sock"
+
+    @property
+    def openapi(self) -> Path:
+        """The file that `GET /openapi.json` answers with."""
+        return self.run_dir / "openapi.json"
 
     @property
     def access_log(self) -> Path:
@@ -165,6 +171,13 @@ def refusals(calls: tuple[Call, ...]) -> tuple[Refusal, ...]:
             f"the request body is larger than {MAX_BODY_BYTES // 1024} KiB, the most that is accepted",
         ),
         _refusal(
+            415,
+            415,
+            code_pb2.INVALID_ARGUMENT,
+            ErrorReason.ERROR_REASON_MALFORMED_REQUEST,
+            "grpc-encoding must be identity, gzip or deflate",
+        ),
+        _refusal(
             400,
             499,
             code_pb2.INVALID_ARGUMENT,
@@ -210,6 +223,7 @@ def render(front_door: FrontDoor, descriptors: FileDescriptorSet, descriptor_pat
         refusals=refusals(calls),
         error_domain=ERROR_DOMAIN,
         max_body_bytes=MAX_BODY_BYTES,
+        max_document_bytes=MAX_DOCUMENT_BYTES,
     )
 
 

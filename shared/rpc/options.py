@@ -11,6 +11,9 @@ MAX_RESPONSE_BYTES = 8 * 1024 * 1024
 SERVER_OPTIONS = (
     _ONE_OWNER_PER_PORT,
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    # More than the front door lets in. Between the two, gRPC refuses at random.
+    ("grpc.max_metadata_size", 32 * 1024),
+    ("grpc.absolute_max_metadata_size", 64 * 1024),
     # Clients ping every 30 s; a server that allows less than that sends them away.
     ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 1),

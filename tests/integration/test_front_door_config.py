@@ -13,7 +13,7 @@ from flux.common.v1 import error_reason_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorSet, MethodOptions
 from google.rpc import code_pb2
 
-from gateway.envoy.__main__ import DESCRIPTOR_SET
+from gateway.envoy import descriptors as contract
 from gateway.envoy.config import ERROR_DOMAIN, PUBLIC_SERVICES, FrontDoor, render
 from shared.rpc import guard
 from shared.settings import SettingsError
@@ -24,7 +24,7 @@ TARGETS = [UNIX_TARGET, "gateway:50051"]
 
 @pytest.fixture(scope="module")
 def descriptors() -> FileDescriptorSet:
-    return FileDescriptorSet.FromString(DESCRIPTOR_SET.read_bytes())
+    return contract.descriptor_set()
 
 
 def environment(run_dir: Path, target: str = UNIX_TARGET) -> dict[str, str]:
@@ -33,7 +33,7 @@ def environment(run_dir: Path, target: str = UNIX_TARGET) -> dict[str, str]:
 
 def rendered(descriptors: FileDescriptorSet, **changes: str) -> Any:
     front_door = FrontDoor.from_environment(environment(Path("/run/flux")) | changes)
-    return yaml.safe_load(render(front_door, descriptors, DESCRIPTOR_SET))
+    return yaml.safe_load(render(front_door, descriptors, contract.PATH))
 
 
 def front(config: Any) -> Any:
@@ -98,7 +98,12 @@ def test_only_public_rpcs_are_routed_and_transcoded(descriptors: FileDescriptorS
     assert set(gateway_routes(config)) == public
     assert http_filter(config, "grpc_json_transcoder")["services"] == list(PUBLIC_SERVICES)
     others = [r for r in virtual_host(config)["routes"] if r["match"].get("path") not in public]
-    assert [r.get("route", r.get("direct_response")) for r in others] == [{"status": 404}, {"cluster": "nowhere"}]
+    assert [r.get("route", r.get("direct_response")) for r in others] == [
+        {"status": 415},
+        {"status": 200, "body": {"filename": "/run/flux/openapi.json"}},
+        {"status": 404},
+        {"cluster": "nowhere"},
+    ]
 
 
 def test_reads_are_retried_when_unavailable_and_writes_only_when_they_cannot_have_run(

@@ -1,5 +1,6 @@
 """The versioned API, by JSON, by gRPC-Web frames and by native gRPC, through the whole stack."""
 
+import socket
 import uuid
 from collections.abc import Iterator
 
@@ -260,3 +261,34 @@ def test_a_client_cannot_choose_its_athlete(stack: Stack) -> None:
     ]
     forged = httpx.get(f"{stack.url}/v1/sessions/{session_id}", headers={"x-flux-athlete-id": str(uuid.uuid4())})
     assert forged.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"|vw: x",
+        b"x!: y",
+        b"junk-bin: %%%",
+        b"x: \xff\xfe",
+        "x: é✓".encode(),
+        b"x: " + b"a" * 9_000,
+        b"x: " + b"a" * 20_000,
+    ],
+    ids=lambda header: header[:10].decode("latin-1"),
+)
+def test_headers_that_gRPC_has_no_form_for_do_no_harm(header: bytes, stack: Stack) -> None:
+    assert status_of(stack, header) == 200
+
+
+def test_an_unknown_compression_is_a_clear_error(stack: Stack) -> None:
+    assert status_of(stack, b"grpc-encoding: zzz") == 415
+    assert status_of(stack, b"grpc-encoding: gzip") == 200
+
+
+def status_of(stack: Stack, header: bytes) -> int:
+    """HTTP status of a call with one more header, sent as it stands."""
+    host, _, port = stack.address.rpartition(":")
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(b"GET /v1/exercises HTTP/1.1\r\nhost: flux\r\nconnection: close\r\n" + header + b"\r\n\r\n")
+        status_line = connection.makefile("rb").readline()
+    return int(status_line.split()[1])

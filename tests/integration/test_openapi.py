@@ -1,0 +1,114 @@
+"""The OpenAPI document is what the front door serves, says what the front door does, and shows what it answered."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.openapi import served as openapi
+from tests.client import logged
+from tests.conftest import Stack
+
+RECORDED = Path(str(openapi.EXAMPLES))
+SESSION = "11111111-1111-4111-8111-111111111111"
+ABANDONED = "22222222-2222-4222-8222-222222222222"
+SORE = {"knee_pain": 7, "energy": 4}
+# What differs from run to run: ids that the server chose, times, and the page token, which is made of both.
+VARYING = re.compile(
+    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    r"|\d{4}-\d\d-\d\dT[\d:.]+(Z|\+00:00)"
+    r'|(?<="next_page_token": ")[^"]+'
+)
+
+
+class Recorder:
+    """Calls the front door, and keeps each call's request and answer by operation id."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self.seen: dict[str, dict[str, Any]] = {}
+
+    def get(self, operation: str, path: str) -> Any:
+        return self._keep(operation, None, httpx.get(self._url + path))
+
+    def post(self, operation: str, path: str, body: dict[str, Any]) -> Any:
+        return self._keep(operation, body, httpx.post(self._url + path, json=body))
+
+    def _keep(self, operation: str, body: dict[str, Any] | None, answer: httpx.Response) -> Any:
+        assert answer.status_code == 200, answer.text
+        self.seen[operation] = ({} if body is None else {"request": body}) | {"response": answer.json()}
+        return answer.json()
+
+
+def a_day(recorder: Recorder) -> None:
+    """One recovery day by the app, one by the versioned API."""
+    recorder.get("App_GetStatus", "/")
+    recorder.get("App_GetBootstrap", "/bootstrap")
+    recorder.get("App_GetUserState", "/user/state")
+    plan = recorder.post("App_GenerateSession", "/sessions/generate", SORE)
+    session = recorder.post("App_StartSession", "/sessions/start", {"readiness": SORE})["session_id"]
+    bodies = [body for block in plan["blocks"] for exercise in block["exercises"] for body in logged(exercise)]
+    for body in bodies:
+        recorder.post("App_LogSet", f"/sessions/{session}/sets", body)
+    claim = {"exercise_notes": {bodies[0]["exercise_name"]: "Easy."}, "summary_notes": None, "anchor_pattern": "SQUAT"}
+    recorder.post("App_CompleteSession", f"/sessions/{session}/complete", claim)
+
+    recorder.post("Session_PreviewSession", "/v1/sessions:preview", {"check_in": SORE})
+    recorder.post("Session_StartSession", "/v1/sessions", {"check_in": SORE, "session_id": SESSION})
+    sets = [{"exercise_name": bodies[0]["exercise_name"], "set_index": 0, "reps": 8, "weight_kg": 20, "client_rev": 1}]
+    recorder.post("Session_LogSets", f"/v1/sessions/{SESSION}/sets", {"sets": sets})
+    recorder.post("Session_CompleteSession", f"/v1/sessions/{SESSION}:complete", {"summary_notes": "Knee still sore."})
+    recorder.get("Session_GetSession", f"/v1/sessions/{SESSION}")
+    httpx.post(recorder._url + "/v1/sessions", json={"check_in": SORE, "session_id": ABANDONED})
+    recorder.post("Session_AbandonSession", f"/v1/sessions/{ABANDONED}:abandon", {})
+    recorder.get("Session_ListSessions", "/v1/sessions?page_size=2")
+    recorder.get("Session_GetAthleteState", "/v1/athlete/state")
+    recorder.get("Session_ListExercises", "/v1/exercises")
+
+
+@pytest.fixture
+def served(front_door: str) -> dict[str, Any]:
+    answer = httpx.get(f"{front_door}/openapi.json")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+    document: dict[str, Any] = answer.json()
+    return document
+
+
+def test_examples_are_what_the_front_door_answers(fresh_stack: Stack, request: pytest.FixtureRequest) -> None:
+    recorder = Recorder(fresh_stack.url)
+    a_day(recorder)
+    if request.config.getoption("--regenerate"):
+        RECORDED.write_text(json.dumps(recorder.seen, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    masked, kept = (VARYING.sub("…", json.dumps(seen)) for seen in (recorder.seen, openapi.examples()))
+    assert json.loads(masked) == json.loads(kept)
+
+
+def test_every_operation_has_an_example(served: dict[str, Any]) -> None:
+    for path in served["paths"].values():
+        for operation in path.values():
+            for content in (operation.get("requestBody"), operation["responses"]["200"]):
+                assert (
+                    content is None or content["content"]["application/json"]["examples"]["seen"]["value"] is not None
+                )
+
+
+def test_operations_are_the_calls_that_envoy_takes(served: dict[str, Any], front_door: str) -> None:
+    listed = httpx.get(f"{front_door}/no-such-endpoint").json()["message"].partition("there are: ")[2].split(", ")
+    assert {f"{verb.upper()} {path}" for path in served["paths"] for verb in served["paths"][path]} == set(listed)
+
+
+def test_the_front_door_does_what_the_document_says(fresh_stack: Stack, tmp_path: Path) -> None:
+    """No undocumented status, no answer off its schema, no 5xx, for valid and invalid requests."""
+    checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
+    command = [
+        str(Path(sys.executable).with_name("schemathesis")),
+        *("run", f"{fresh_stack.url}/openapi.json", "--checks", checks, "--seed", "1", "--max-examples", "10"),
+        *("--phases", "examples,coverage,fuzzing", "--no-color", "--generation-database", ":memory:"),
+    ]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert run.returncode == 0, run.stdout[-6000:] + run.stderr[-2000:]
