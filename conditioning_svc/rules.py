@@ -1,12 +1,17 @@
 """The typed view of rules.yaml."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 
 type Problems = Iterator[tuple[tuple[str | int, ...], str]]
 
+# Amounts that a level has numbers for. A distance is none of them.
+_AMOUNTS = re.compile(
+    r"\d+(?:[.,]\d+)?[ -]?(?:s|sec|min|h|W|rounds?|seconds?|minutes?|hours?|watts?|x|×)\b", re.IGNORECASE
+)
 # Above this share of a benchmark no work is defensible.
 HIGHEST_MULTIPLIER = 1.30
 
@@ -67,12 +72,28 @@ class Level:
                 yield (name,), f"{name} must be at least 1; leave it out if there is none"
         if self.rounds > 1 and (self.work_seconds is None or self.rest_seconds is None):
             yield (), "several rounds need work_seconds and rest_seconds"
+        elif self.work_seconds is None and self.effort is not Effort.BENCHMARK:
+            yield (), f"{self.effort} needs work_seconds: only a time trial may end by its text"
+        if self.rounds == 1 and self.rest_seconds is not None:
+            yield ("rest_seconds",), "there is no rest in one round; leave rest_seconds out"
         if (self.multiplier is not None) != (self.effort is Effort.TARGET_WATTS):
             yield (), "multiplier belongs to TARGET_WATTS, and only there"
         if self.multiplier is not None and not 0 < self.multiplier <= HIGHEST_MULTIPLIER:
             yield ("multiplier",), f"multiplier must be above 0 and at most {HIGHEST_MULTIPLIER:.2f}"
         if self.effort is Effort.BENCHMARK and (self.rounds != 1 or self.text is None):
             yield (), "a BENCHMARK is one round and needs a text that says what to do"
+        if self.text is not None:
+            yield from self._text_problems(self.text)
+
+    def _text_problems(self, text: str) -> Problems:
+        """A text says what numbers cannot, and never something else than they do."""
+        if not text:
+            yield ("text",), "text must not be empty; leave it out if there is nothing to say"
+        if self.effort in {Effort.TARGET_WATTS, Effort.ALL_OUT}:
+            yield ("text",), f"text is never shown with {self.effort}: its words are made from its numbers"
+        for amount in _AMOUNTS.finditer(text):
+            said = "rounds, work_seconds, rest_seconds and multiplier say how much, and the words are made from them"
+            yield ("text",), f"text must not say {amount.group()!r}: {said}"
 
 
 @dataclass(frozen=True)
@@ -197,6 +218,8 @@ class ConditioningRules:
         for state in StateName:
             if not self.by_state.get(state):
                 yield ("by_state",), f"state {state.value} trains no protocol"
+            for index, name in _twice(self.by_state.get(state, ())):
+                yield ("by_state", state, index), f"{name!r} stands twice"
         for protocol in Protocol:
             if protocol not in self.protocols:
                 yield ("protocols",), f"protocol {protocol.value} has no ladder"
@@ -236,6 +259,8 @@ class ConditioningRules:
 
     def _effort_problems(self, key: str, effort: Effort) -> Problems:
         allowed = self.states_for(effort)
+        for index, name in _twice(allowed):
+            yield (key, index), f"{name!r} stands twice"
         if StateName.RED in allowed:
             yield (key,), f"RED must not be asked for {effort}"
         if StateName.ORANGE in allowed and StateName.GREEN not in allowed:
@@ -261,6 +286,19 @@ class ConditioningRules:
                 yield ("layoff", index), "nothing comes after a step with retest: true"
             elif not longer.retest and (longer.levels_down or 0) <= (shorter.levels_down or 0):
                 yield ("layoff", index, "levels_down"), "levels_down must rise from step to step"
+        most = max((ladder.top for ladder in self.protocols.values()), default=1)
         for index, step in enumerate(self.layoff):
+            if step.levels_down is not None and step.levels_down >= most:
+                message = f"levels_down must be below {most}: the highest ladder has {most} levels"
+                yield ("layoff", index, "levels_down"), message
             if step.retest and not measurable:
                 yield ("layoff", index, "retest"), "there is no time trial: no ladder has a BENCHMARK level"
+
+
+def _twice(names: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """The names that stood before, and where they stand again."""
+    seen: set[str] = set()
+    for index, name in enumerate(names):
+        if name in seen:
+            yield index, str(name)
+        seen.add(name)

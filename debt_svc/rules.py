@@ -49,6 +49,13 @@ class DebtRules:
         for slot, count in Counter(self.slots).items():
             if count > 1:
                 yield ("rotations",), f"slot {slot!r} stands {count} times; a slot belongs to one rotation, once"
+        texts: set[str] = set()
+        for index, status in enumerate(self.statuses):
+            if not status.text:
+                yield ("statuses", index, "text"), "text must not be empty"
+            if status.text in texts:
+                yield ("statuses", index, "text"), f"{status.text!r} stands twice"
+            texts.add(status.text)
         if not self.statuses or self.statuses[-1].under_hours is not None:
             yield ("statuses",), "the last status must have no under_hours: it stands for everything after the others"
         for index, (earlier, later) in enumerate(pairwise(self.statuses)):

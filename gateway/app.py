@@ -1,12 +1,10 @@
 """Wires the gateway together."""
 
 import uuid
-from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import grpc
 import yaml
@@ -120,16 +118,25 @@ def check(settings: RulesSettings) -> None:
     Raises RulesError, or OSError if there are none.
     """
     folder = Path(settings.folder)
-    rules = versions().read_from(folder).rules
-    others = [_document(folder / f"{service}.yaml") for service in ("debt", "conditioning")]
+    rules = versions().read_from(folder)
+    debt, conditioning = (_text(folder / f"{service}.yaml") for service in ("debt", "conditioning"))
     # What cannot be read as rules is told by the service whose rules they are.
-    if all(key in document for key, document in zip(("rotations", "equipment"), others, strict=True)):
-        check_agreement(rules, *others)
+    if _can_be_compared(debt, conditioning):
+        check_agreement(rules, debt, conditioning)
 
 
-def _document(path: Path) -> Mapping[str, Any]:
+def _text(path: Path) -> str:
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError):
-        return {}
-    return document if isinstance(document, dict) else {}
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return ""
+
+
+def _can_be_compared(debt: str, conditioning: str) -> bool:
+    try:
+        rotations = yaml.safe_load(debt)["rotations"]
+        lists = all(isinstance(slots, list) for slots in rotations.values())
+        names = (name for slots in rotations.values() for name in slots)
+        return lists and all(isinstance(name, str) for name in (*names, yaml.safe_load(conditioning)["equipment"]))
+    except (yaml.YAMLError, TypeError, KeyError, AttributeError):
+        return False

@@ -14,7 +14,7 @@ from gateway.domain.rulesets import RulesetVersion, ruleset_hash
 from gateway.rules import SessionRules, disagreements
 from gateway.rulesets_store import RulesetStore
 from shared.errors import DependencyUnavailable, FieldViolation, FluxError, InvalidRequest
-from shared.rules_loader import Loaded, Problem, RulesError
+from shared.rules_loader import Loaded, Problem, RulesError, line_of
 from shared.rules_shelf import RulesShelf
 
 # The services that keep a part of each ruleset; the gateway keeps the last one itself.
@@ -142,8 +142,9 @@ class Rulesets:
 
     async def _load(self, version: RulesetVersion) -> InForce:
         session = await asyncio.to_thread(self._shelf.get, version.parts["session"])
-        documents = {s: (await self._services.get_rules(s, version.parts[s])).document for s in ASKED}
-        check_agreement(session.rules, documents["debt"], documents["conditioning"])
+        kept = {s: await self._services.get_rules(s, version.parts[s]) for s in ASKED}
+        check_agreement(session, kept["debt"].text, kept["conditioning"].text)
+        documents = {service: rules.document for service, rules in kept.items()}
         return InForce(version, session, documents | {"session": session.document})
 
     async def _put(self, documents: Mapping[str, str], *, validate_only: bool) -> dict[str, Ruleset]:
@@ -164,15 +165,20 @@ class Rulesets:
         except RulesError as error:
             problems += error.problems
         _raise(problems)
-        debt, conditioning = (yaml.safe_load(documents[service]) for service in ("debt", "conditioning"))
-        check_agreement(session.rules, debt, conditioning)
+        check_agreement(session, documents["debt"], documents["conditioning"])
         return stamps
 
 
-def check_agreement(rules: SessionRules, debt: Mapping[str, Any], conditioning: Mapping[str, Any]) -> None:
-    """Returns if session rules fit the documents of the others. Raises RulesError."""
-    found = disagreements(rules, debt["rotations"], conditioning["equipment"])
-    _raise([Problem("session.yaml", 1, message) for message in found])
+def check_agreement(session: Loaded[SessionRules], debt: str, conditioning: str) -> None:
+    """Returns if session rules fit the YAML of the others, which their services accept. Raises RulesError."""
+    texts = {"session": session.text, "debt": debt, "conditioning": conditioning}
+    rotations, equipment = yaml.safe_load(debt)["rotations"], yaml.safe_load(conditioning)["equipment"]
+    _raise(
+        [
+            Problem(f"{service}.yaml", line_of(texts[service], path), message)
+            for service, path, message in disagreements(session.rules, rotations, equipment)
+        ]
+    )
 
 
 def _raise(problems: Sequence[Problem]) -> None:

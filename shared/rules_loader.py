@@ -15,6 +15,7 @@ from importlib.resources.abc import Traversable
 from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 
 import yaml
+from yaml.constructor import SafeConstructor
 
 from shared.errors import Code, FieldViolation, FluxError, nearest
 
@@ -70,7 +71,8 @@ def load[T](source: Traversable, shape: type[T]) -> Loaded[T]:
 def load_text[T](text: str, shape: type[T], *, file: str) -> Loaded[T]:
     """Reads YAML `text` as a `shape`; `file` is its name in messages. Raises RulesError naming every problem."""
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = yaml.compose(text, Loader=yaml.CSafeLoader)
+        unread = list(_beyond_rules(text, file))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise RulesError([Problem(file, line, f"not valid YAML: {error.problem}")]) from None
@@ -79,15 +81,44 @@ def load_text[T](text: str, shape: type[T], *, file: str) -> Loaded[T]:
         raise RulesError([Problem(file, line, f"not valid YAML: {error.reason}")]) from None
     if root is None:
         raise RulesError([Problem(file, 1, "the file is empty")])
+    if unread:
+        raise RulesError(unread)
     reader = _Reader(file)
     rules = reader.read(root, shape, ())
     if not reader.problems:
         reader.check_meaning(rules, ())
     if reader.problems:
         raise RulesError(sorted(reader.problems, key=lambda problem: problem.line))
-    document = cast("Mapping[str, Any]", yaml.safe_load(text))
+    document = cast("Mapping[str, Any]", _constructed(root))
     canonical = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return Loaded(cast("T", rules), document, text, hashlib.sha256(canonical.encode()).hexdigest())
+
+
+def line_of(text: str, path: Path) -> int:
+    """The line of valid YAML on which the value at `path` stands, or as much of the way to it as there is."""
+    node = yaml.compose(text, Loader=yaml.CSafeLoader)
+    if node is None:
+        return 1
+    for part in path:
+        below = dict(enumerate(node.value)) if isinstance(node, yaml.SequenceNode) else {}
+        if isinstance(node, yaml.MappingNode):
+            below = {key.value: child for key, child in node.value}
+        if part not in below:
+            break
+        node = below[part]
+    return int(node.start_mark.line) + 1
+
+
+def _beyond_rules(text: str, file: str) -> Iterator[Problem]:
+    """What YAML allows and rules do not: a value that stands elsewhere, or that says of itself what it is."""
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        line = event.start_mark.line + 1 if event.start_mark else 1
+        anchor, tag = getattr(event, "anchor", None), getattr(event, "tag", None)
+        if anchor is not None:
+            sign = "*" if isinstance(event, yaml.AliasEvent) else "&"
+            yield Problem(file, line, f"{sign}{anchor}: rules have no anchors; write the value out where it counts")
+        if tag is not None:
+            yield Problem(file, line, f"rules have no tags such as {tag!r}; write the value alone")
 
 
 class _Reader:
@@ -162,7 +193,7 @@ class _Reader:
                 self._report_name(node, str(node.value), names, path, "unknown value")
                 return None
             return shape(node.value)
-        value = _constructed(node)
+        value: Any = _constructed(node) if isinstance(node, yaml.ScalarNode) else None
         fits = isinstance(value, int | float) and math.isfinite(value) if shape is float else isinstance(value, shape)
         if not fits or isinstance(value, bool) is not (shape is bool):
             self._report(path, f"{_where(path)}must be {_WORDS[shape]}", line)
@@ -193,11 +224,9 @@ class _Reader:
 
 
 def _constructed(node: yaml.Node) -> Any:
-    """What YAML makes of a scalar; None for what it cannot make anything of, and for everything else."""
-    if not isinstance(node, yaml.ScalarNode):
-        return None
+    """What YAML makes of a node; None for what it cannot make anything of."""
     try:
-        return yaml.SafeLoader("").construct_object(node)
+        return SafeConstructor().construct_document(node)
     except (yaml.YAMLError, ValueError):
         return None
 

@@ -202,11 +202,13 @@ def _why_not_today(work: _Work, state: StateName, rules: ConditioningRules) -> D
 
 def _describe(title: str, level: Level, effort: Effort, watts: int | None, *, due: str) -> str:
     """The work in words, made from its numbers. `due` is what gives the number that is missing."""
-    if effort is Effort.BENCHMARK:
-        return f"{title}: {level.text}; its average watts become your benchmark"
-    if effort is Effort.CONVERSATIONAL:
-        work = [level.text] if level.work_seconds is None else [_duration(level.work_seconds), level.text]
-        return f"{title}: {' '.join(filter(None, work))}, easy enough to talk"
+    if effort in {Effort.BENCHMARK, Effort.CONVERSATIONAL}:
+        ends = {
+            Effort.BENCHMARK: "; its average watts become your benchmark",
+            Effort.CONVERSATIONAL: ", easy enough to talk",
+        }
+        work = [None if level.work_seconds is None else _duration(level.work_seconds), level.text]
+        return f"{title}: {' '.join(filter(None, work))}{ends[effort]}"
     rounds = f"{level.rounds} × {level.work_seconds} s"
     rest = "" if level.rest_seconds is None else f" with {level.rest_seconds} s rest"
     if level.effort is Effort.TARGET_WATTS:

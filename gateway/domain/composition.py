@@ -3,8 +3,16 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from gateway.domain.inputs import MAIN_ROTATION, Inputs
-from gateway.domain.plan import CONDITIONING_SLOT, MAIN_SUFFIX, Archetype, Block, Plan, PlannedExercise
+from gateway.domain.inputs import Inputs
+from gateway.domain.plan import (
+    CONDITIONING_SLOT,
+    MAIN_ROTATION,
+    MAIN_SUFFIX,
+    Archetype,
+    Block,
+    Plan,
+    PlannedExercise,
+)
 from gateway.rules import AnchorRole, BlockTemplate, Component, SessionRules, Variant
 from shared.decision import Decision
 

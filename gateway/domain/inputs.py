@@ -4,10 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gateway.domain.plan import Archetype, Conditioning, Protocol, Ruleset, State
+from gateway.domain.plan import MAIN_ROTATION, Archetype, Conditioning, Protocol, Ruleset, State
 from shared.decision import Decision
-
-MAIN_ROTATION = "MAIN"
 
 
 @dataclass(frozen=True)

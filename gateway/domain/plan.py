@@ -6,6 +6,7 @@ from enum import StrEnum
 from shared.decision import Decision
 
 CONDITIONING_SLOT = "CONDITIONING"
+MAIN_ROTATION = "MAIN"
 MAIN_SUFFIX = ":MAIN"
 
 

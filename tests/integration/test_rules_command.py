@@ -85,7 +85,8 @@ def test_all_faults_of_all_files_are_told_with_their_places(tmp_path: Path) -> N
 def test_rules_that_do_not_fit_each_other_are_told(tmp_path: Path) -> None:
     texts = changed("at odds", ("debt", "CORE:FRONTAL]", "CORE:FRONTAL, CORE:OBLIQUE]"))
     (said,) = refused("check", write(texts, tmp_path))
-    assert said == "session.yaml:1: slot 'CORE:OBLIQUE' of rotation 'CORE' has no selection"
+    line = line_of(texts["debt"], "  CORE: [")
+    assert said == f"debt.yaml:{line}: slot 'CORE:OBLIQUE' of rotation 'CORE' has no selection"
 
 
 def test_rules_of_two_rulesets_are_told(tmp_path: Path) -> None:

@@ -1,0 +1,29 @@
+"""The typed view of rules.yaml."""
+
+from gateway.rules.agreement import disagreements
+from gateway.rules.parts import (
+    AnchorRole,
+    BlockTemplate,
+    CatalogEntry,
+    Component,
+    EvidenceRules,
+    Knee,
+    PlausibleWatts,
+    Tier,
+    Variant,
+)
+from gateway.rules.session import SessionRules
+
+__all__ = [
+    "AnchorRole",
+    "BlockTemplate",
+    "CatalogEntry",
+    "Component",
+    "EvidenceRules",
+    "Knee",
+    "PlausibleWatts",
+    "SessionRules",
+    "Tier",
+    "Variant",
+    "disagreements",
+]
