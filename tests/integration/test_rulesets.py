@@ -607,7 +607,13 @@ def test_work_on_a_slot_that_no_longer_takes_turns_is_delivered(
 ) -> None:
     session = trainee.start()
     (twist,) = planned(session.plan, "CORE:TRANSVERSE")
-    fewer = changed("fewer", ("debt", "CORE: [CORE:TRANSVERSE, CORE:SAGITTAL", "CORE: [CORE:SAGITTAL"))
+    rotation = "Half-kneeling Cable Rotation: {unilateral: true, load: WEIGHTED, unit: REPS"
+    fewer = changed(
+        "fewer",
+        ("debt", "CORE: [CORE:TRANSVERSE, CORE:SAGITTAL", "CORE: [CORE:SAGITTAL"),
+        ("session", "  CORE:TRANSVERSE: {DEFAULT: [Half-kneeling Cable Rotation]}\n", ""),
+        ("session", rotation, f"{rotation}, reserve: true"),
+    )
     put_in_force(operator, trainee, fewer)
     assert planned(trainee.preview(), "CORE:TRANSVERSE") == []
     done = trainee.complete(session.session_id, one_set(twist.exercise.name))
