@@ -86,7 +86,8 @@ def test_rules_that_do_not_fit_each_other_are_told(tmp_path: Path) -> None:
     texts = changed("at odds", ("debt", "CORE:FRONTAL]", "CORE:FRONTAL, CORE:OBLIQUE]"))
     (said,) = refused("check", write(texts, tmp_path))
     line = line_of(texts["debt"], "  CORE: [")
-    assert said == f"debt.yaml:{line}: slot 'CORE:OBLIQUE' of rotation 'CORE' has no selection"
+    missing = "slot 'CORE:OBLIQUE' of rotation 'CORE' has no selection; did you mean 'CORE:FRONTAL'?"
+    assert said == f"debt.yaml:{line}: {missing}"
 
 
 def test_rules_of_two_rulesets_are_told(tmp_path: Path) -> None:
