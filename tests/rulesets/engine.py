@@ -103,9 +103,11 @@ class Rules:
         message = conditioning_svc.convert.profile(ATHLETE, profile, self.conditioning.rules, now)
         return internal.profile(message, _stamp("conditioning", self.conditioning))
 
+    def inputs(self, readiness: Readiness, ledger: Ledger, profile: ConditioningProfile, now: datetime) -> Inputs:
+        return Inputs({}, readiness, ledger, profile, _stamp("session", self.session), now)
+
     def plan(self, readiness: Readiness, ledger: Ledger, profile: ConditioningProfile, now: datetime) -> Plan:
-        inputs = Inputs({}, readiness, ledger, profile, _stamp("session", self.session), now)
-        return compose(inputs, self.session.rules)
+        return compose(self.inputs(readiness, ledger, profile, now), self.session.rules)
 
 
 def _stamp(service: str, loaded: Loaded[Any]) -> Ruleset:
