@@ -1,5 +1,6 @@
 """Wires the gateway together."""
 
+import time
 import uuid
 from contextlib import closing
 from dataclasses import dataclass
@@ -8,16 +9,18 @@ from pathlib import Path
 
 import grpc
 import yaml
-from flux.app.v1 import app_service_pb2
 from flux.app.v1.app_service_pb2_grpc import add_AppServiceServicer_to_server
 from flux.rules.v1 import rules_service_pb2
 from flux.rules.v1.rules_service_pb2_grpc import add_RulesServiceServicer_to_server
-from flux.session.v1 import session_service_pb2
 from flux.session.v1.session_service_pb2_grpc import add_SessionServiceServicer_to_server
 
 from gateway import tables
+from gateway.caller import PUBLIC_SERVICES, Callers
 from gateway.clients import Services, Targets
 from gateway.history_store import HistoryStore
+from gateway.identity.keys import Keyring, source_of
+from gateway.identity.settings import IdentitySettings
+from gateway.identity.tokens import SharedSecretTokens, SignedTokens, Tokens
 from gateway.outbox import Outbox
 from gateway.relay import Relay
 from gateway.replay import Replay
@@ -38,7 +41,7 @@ from shared.settings import DatabaseSettings, RulesSettings, ServiceSettings, se
 
 
 @dataclass(frozen=True, kw_only=True)
-class GatewaySettings(ServiceSettings):
+class GatewaySettings(ServiceSettings, IdentitySettings):
     """What the gateway needs to know besides."""
 
     readiness_target: str = setting("FLUX_READINESS_TARGET", "address of readiness_svc")
@@ -59,6 +62,7 @@ def build(settings: GatewaySettings) -> AsyncService:
     relay = Relay(outbox, services)
     store = SessionStore(database)
     replay = Replay(store, HistoryStore(database), services, rulesets)
+    tokens = believed_tokens(settings)
     sessions = Sessions(
         rulesets=rulesets,
         services=services,
@@ -77,6 +81,7 @@ def build(settings: GatewaySettings) -> AsyncService:
     async def probe() -> None:
         await database.ping()
         await rulesets.refresh()
+        await tokens.refresh()
 
     async def close() -> None:
         await services.close()
@@ -84,16 +89,20 @@ def build(settings: GatewaySettings) -> AsyncService:
         blocking_database.close()
 
     return AsyncService(
-        names=[
-            session_service_pb2.DESCRIPTOR.services_by_name["SessionService"].full_name,
-            app_service_pb2.DESCRIPTOR.services_by_name["AppService"].full_name,
-            rules_service_pb2.DESCRIPTOR.services_by_name["RulesService"].full_name,
-        ],
+        names=[*PUBLIC_SERVICES, rules_service_pb2.DESCRIPTOR.services_by_name["RulesService"].full_name],
         add_to=add_to,
         probe=probe,
         background=relay.run,
         close=close,
+        identify=Callers(tokens, SystemClock()).identify,
     )
+
+
+def believed_tokens(settings: IdentitySettings) -> Tokens:
+    """The access tokens that stand for athletes."""
+    if settings.legacy_secret:
+        return SharedSecretTokens(settings.issuer, settings.legacy_secret)
+    return SignedTokens(settings.issuer, Keyring(source_of(settings.jwks), time.monotonic))
 
 
 def versions() -> Versions[SessionRules]:

@@ -15,6 +15,7 @@ class Code(StrEnum):
     ALREADY_EXISTS = "ALREADY_EXISTS"
     FAILED_PRECONDITION = "FAILED_PRECONDITION"
     UNAUTHENTICATED = "UNAUTHENTICATED"
+    PERMISSION_DENIED = "PERMISSION_DENIED"
     UNAVAILABLE = "UNAVAILABLE"
     DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
     INTERNAL = "INTERNAL"
@@ -66,7 +67,7 @@ class MalformedRequest(FluxError):
 
 
 class Unauthenticated(FluxError):
-    """The call carries no identity."""
+    """The call carries no identity, or one that is not valid."""
 
     code = Code.UNAUTHENTICATED
     reason = "UNAUTHENTICATED"

@@ -20,6 +20,7 @@ import readiness_svc.app
 from shared import embedded_postgres
 from shared.settings import DatabaseSettings
 from shared.supervisor import Supervisor
+from tests.tokens import Signer
 
 TEMPLATE = "migrated"
 
@@ -113,6 +114,11 @@ class Stack:
     def database_url(self) -> str:
         """URL of its embedded database."""
         return f"postgresql://{embedded_postgres.SUPERUSER}@/{embedded_postgres.DATABASE}?host={self.sockets / 'pg'}"
+
+    @property
+    def signer(self) -> Signer:
+        """Makes access tokens that it believes."""
+        return Signer.of_local_run(self.sockets.parent)
 
     @property
     def address(self) -> str:

@@ -12,8 +12,15 @@ from gateway.openapi.contract import Call, Contract
 REASONS = "flux.common.v1.ErrorReason"
 _PREFIX = "ERROR_REASON_"
 # What every call may be refused with, beside what its own comment lists.
-_OF_EVERY_CALL = ("UNAUTHENTICATED", "MALFORMED_REQUEST", "DEADLINE_TOO_SHORT", "INTERNAL", "DEPENDENCY_UNAVAILABLE")
-_OF_EVERY_BODY = ("REQUEST_TOO_LARGE",)
+_OF_EVERY_CALL = (
+    "UNAUTHENTICATED",
+    "NOT_AN_ATHLETE",
+    "MALFORMED_REQUEST",
+    "DEADLINE_TOO_SHORT",
+    "INTERNAL",
+    "DEPENDENCY_UNAVAILABLE",
+)
+_OF_EVERY_BODY = ("REQUEST_TOO_LARGE", "UNSUPPORTED_CONTENT_TYPE")
 _NOTHING_OWN = "none beyond those of every call"
 # google.rpc.Code to HTTP, as the transcoder maps it.
 _HTTP: Mapping[str, int] = {
@@ -31,7 +38,7 @@ _HTTP: Mapping[str, int] = {
     "DEADLINE_EXCEEDED": 504,
 }
 # Refused by the front door itself, by a status of its own.
-_FRONT_DOOR: Mapping[str, int] = {"REQUEST_TOO_LARGE": 413}
+_FRONT_DOOR: Mapping[str, int] = {"REQUEST_TOO_LARGE": 413, "UNSUPPORTED_CONTENT_TYPE": 415}
 
 
 def statuses(call: Call, contract: Contract) -> dict[int, list[str]]:

@@ -5,7 +5,7 @@ from importlib import resources
 from importlib.metadata import version
 from typing import Any
 
-from gateway.envoy.config import PUBLIC_SERVICES
+from gateway.caller import PUBLIC_SERVICES
 from gateway.envoy.descriptors import descriptor_set
 from gateway.openapi.document import document
 

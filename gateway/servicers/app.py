@@ -5,7 +5,7 @@ from uuid import UUID
 from flux.app.v1 import app_service_pb2 as pb
 from flux.app.v1 import app_service_pb2_grpc as pb_grpc
 
-from gateway.caller import Call, athlete_of
+from gateway.caller import athlete_of
 from gateway.convert import app as convert
 from gateway.rulesets import Rulesets
 from gateway.sessions import Sessions
@@ -18,26 +18,26 @@ class AppServicer(pb_grpc.AppServiceServicer):
         self._sessions = sessions
         self._rulesets = rulesets
 
-    async def GetStatus(self, request: pb.GetStatusRequest, context: Call) -> pb.GetStatusResponse:
+    async def GetStatus(self, request: pb.GetStatusRequest, context: object) -> pb.GetStatusResponse:
         """Says that the front door is there."""
         return pb.GetStatusResponse(status="ok")
 
-    async def GetBootstrap(self, request: pb.GetBootstrapRequest, context: Call) -> pb.GetBootstrapResponse:
+    async def GetBootstrap(self, request: pb.GetBootstrapRequest, context: object) -> pb.GetBootstrapResponse:
         """Gets the rules and the exercise catalog."""
         rules = self._rulesets.in_force
         return convert.bootstrap(rules.documents, rules.session.rules.exercises)
 
-    async def GetUserState(self, request: pb.GetUserStateRequest, context: Call) -> pb.GetUserStateResponse:
+    async def GetUserState(self, request: pb.GetUserStateRequest, context: object) -> pb.GetUserStateResponse:
         """Gets the home screen."""
         ledger, profile = await self._sessions.standing(athlete_of(context))
         return convert.user_state(ledger, profile)
 
-    async def GenerateSession(self, request: pb.GenerateSessionRequest, context: Call) -> pb.GenerateSessionResponse:
+    async def GenerateSession(self, request: pb.GenerateSessionRequest, context: object) -> pb.GenerateSessionResponse:
         """Plans today's session."""
         convert.check_echo(request)
         return convert.generated(await self._sessions.preview(athlete_of(context), convert.check_in(request)))
 
-    async def StartSession(self, request: pb.StartSessionRequest, context: Call) -> pb.StartSessionResponse:
+    async def StartSession(self, request: pb.StartSessionRequest, context: object) -> pb.StartSessionResponse:
         """Starts today's session."""
         view, _ = await self._sessions.start(athlete_of(context), convert.check_in(request.readiness), None)
         return pb.StartSessionResponse(
@@ -46,13 +46,13 @@ class AppServicer(pb_grpc.AppServiceServicer):
             derived_state=view.session.plan.state,
         )
 
-    async def LogSet(self, request: pb.LogSetRequest, context: Call) -> pb.LogSetResponse:
+    async def LogSet(self, request: pb.LogSetRequest, context: object) -> pb.LogSetResponse:
         """Logs one set."""
         logged = convert.logged_set(request)
         await self._sessions.log(athlete_of(context), UUID(request.session_id), [logged])
         return pb.LogSetResponse(status="logged")
 
-    async def CompleteSession(self, request: pb.CompleteSessionRequest, context: Call) -> pb.CompleteSessionResponse:
+    async def CompleteSession(self, request: pb.CompleteSessionRequest, context: object) -> pb.CompleteSessionResponse:
         """Completes a session."""
         notes = convert.notes(request)
         await self._sessions.complete(athlete_of(context), UUID(request.session_id), (), notes)

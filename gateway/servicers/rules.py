@@ -6,7 +6,6 @@ from flux.rules.v1 import rules_service_pb2 as pb
 from flux.rules.v1 import rules_service_pb2_grpc as pb_grpc
 
 from gateway import page_tokens
-from gateway.caller import Call
 from gateway.convert import rules as convert
 from gateway.replay import Replay
 from gateway.rulesets import Rulesets
@@ -22,37 +21,37 @@ class RulesServicer(pb_grpc.RulesServiceServicer):
         self._rulesets = rulesets
         self._replay = replay
 
-    async def PushRuleset(self, request: pb.PushRulesetRequest, context: Call) -> pb.PushRulesetResponse:
+    async def PushRuleset(self, request: pb.PushRulesetRequest, context: object) -> pb.PushRulesetResponse:
         """Keeps a ruleset, or only checks it."""
         texts = convert.documents(request.documents)
         pushed = await self._rulesets.push(texts, request.author, request.note, validate_only=request.validate_only)
         return pb.PushRulesetResponse(ruleset=convert.version(pushed))
 
-    async def ListRulesets(self, request: pb.ListRulesetsRequest, context: Call) -> pb.ListRulesetsResponse:
+    async def ListRulesets(self, request: pb.ListRulesetsRequest, context: object) -> pb.ListRulesetsResponse:
         """Lists the rulesets, newest first."""
         return pb.ListRulesetsResponse(rulesets=map(convert.version, await self._rulesets.all()))
 
-    async def GetRuleset(self, request: pb.GetRulesetRequest, context: Call) -> pb.GetRulesetResponse:
+    async def GetRuleset(self, request: pb.GetRulesetRequest, context: object) -> pb.GetRulesetResponse:
         """Gets one ruleset with its YAML."""
         version, texts = await self._rulesets.show(request.ruleset)
         return pb.GetRulesetResponse(ruleset=convert.version(version), documents=convert.documents_of(texts))
 
-    async def ActivateRuleset(self, request: pb.ActivateRulesetRequest, context: Call) -> pb.ActivateRulesetResponse:
+    async def ActivateRuleset(self, request: pb.ActivateRulesetRequest, context: object) -> pb.ActivateRulesetResponse:
         """Puts a ruleset in force."""
         version = await self._rulesets.activate(request.ruleset, request.author, request.note)
         return pb.ActivateRulesetResponse(ruleset=convert.version(version))
 
-    async def RollbackRuleset(self, request: pb.RollbackRulesetRequest, context: Call) -> pb.RollbackRulesetResponse:
+    async def RollbackRuleset(self, request: pb.RollbackRulesetRequest, context: object) -> pb.RollbackRulesetResponse:
         """Puts the ruleset in force that was so before another one."""
         version = await self._rulesets.roll_back(request.ruleset_hash, request.author, request.note)
         return pb.RollbackRulesetResponse(ruleset=convert.version(version))
 
-    async def ReplaySession(self, request: pb.ReplaySessionRequest, context: Call) -> pb.ReplaySessionResponse:
+    async def ReplaySession(self, request: pb.ReplaySessionRequest, context: object) -> pb.ReplaySessionResponse:
         """Makes the plan of a past session again and compares the two."""
         comparison = await self._replay.replay(UUID(request.athlete_id), UUID(request.session_id))
         return convert.comparison(comparison)
 
-    async def CompareRuleset(self, request: pb.CompareRulesetRequest, context: Call) -> pb.CompareRulesetResponse:
+    async def CompareRuleset(self, request: pb.CompareRulesetRequest, context: object) -> pb.CompareRulesetResponse:
         """Plans past sessions by another ruleset, page by page."""
         since = wire.from_timestamp(request.since_time) if request.HasField("since_time") else None
         after = page_tokens.read(request.page_token) if request.page_token else None

@@ -5,7 +5,7 @@ from uuid import UUID
 from flux.session.v1 import session_service_pb2 as pb
 from flux.session.v1 import session_service_pb2_grpc as pb_grpc
 
-from gateway.caller import Call, athlete_of
+from gateway.caller import athlete_of
 from gateway.convert import internal
 from gateway.convert import session as convert
 from gateway.rulesets import Rulesets
@@ -19,31 +19,31 @@ class SessionServicer(pb_grpc.SessionServiceServicer):
         self._sessions = sessions
         self._rulesets = rulesets
 
-    async def PreviewSession(self, request: pb.PreviewSessionRequest, context: Call) -> pb.PreviewSessionResponse:
+    async def PreviewSession(self, request: pb.PreviewSessionRequest, context: object) -> pb.PreviewSessionResponse:
         """Plans a session for a check-in."""
         plan = await self._sessions.preview(athlete_of(context), internal.from_check_in(request.check_in))
         return pb.PreviewSessionResponse(plan=convert.plan(plan))
 
-    async def StartSession(self, request: pb.StartSessionRequest, context: Call) -> pb.StartSessionResponse:
+    async def StartSession(self, request: pb.StartSessionRequest, context: object) -> pb.StartSessionResponse:
         """Plans a session and stores it."""
         check_in = internal.from_check_in(request.check_in)
         chosen = convert.session_id(request.session_id)
         view, replayed = await self._sessions.start(athlete_of(context), check_in, chosen)
         return pb.StartSessionResponse(session=convert.session(view), replayed=replayed)
 
-    async def GetSession(self, request: pb.GetSessionRequest, context: Call) -> pb.GetSessionResponse:
+    async def GetSession(self, request: pb.GetSessionRequest, context: object) -> pb.GetSessionResponse:
         """Gets one session with its plan and sets."""
         view = await self._sessions.get(athlete_of(context), UUID(request.session_id))
         return pb.GetSessionResponse(session=convert.session(view))
 
-    async def ListSessions(self, request: pb.ListSessionsRequest, context: Call) -> pb.ListSessionsResponse:
+    async def ListSessions(self, request: pb.ListSessionsRequest, context: object) -> pb.ListSessionsResponse:
         """Lists sessions, newest first."""
         page = await self._sessions.page(athlete_of(context), request.page_size, request.page_token)
         return pb.ListSessionsResponse(
             sessions=map(convert.summary, page.sessions), next_page_token=page.next_page_token
         )
 
-    async def LogSets(self, request: pb.LogSetsRequest, context: Call) -> pb.LogSetsResponse:
+    async def LogSets(self, request: pb.LogSetsRequest, context: object) -> pb.LogSetsResponse:
         """Logs sets, all or none."""
         athlete_id, session_id = athlete_of(context), UUID(request.session_id)
         logged = convert.logged_sets(request.sets)
@@ -51,7 +51,7 @@ class SessionServicer(pb_grpc.SessionServiceServicer):
         view = await self._sessions.get(athlete_id, session_id)
         return pb.LogSetsResponse(sets=convert.sets_at(view, [one.key for one in logged]))
 
-    async def CompleteSession(self, request: pb.CompleteSessionRequest, context: Call) -> pb.CompleteSessionResponse:
+    async def CompleteSession(self, request: pb.CompleteSessionRequest, context: object) -> pb.CompleteSessionResponse:
         """Completes a session, grades its evidence and moves what was earned."""
         view, replayed = await self._sessions.complete(
             athlete_of(context),
@@ -63,12 +63,12 @@ class SessionServicer(pb_grpc.SessionServiceServicer):
             replayed=replayed, evidence=convert.evidence(view), effects=convert.effects(view)
         )
 
-    async def AbandonSession(self, request: pb.AbandonSessionRequest, context: Call) -> pb.AbandonSessionResponse:
+    async def AbandonSession(self, request: pb.AbandonSessionRequest, context: object) -> pb.AbandonSessionResponse:
         """Gives a session up."""
         await self._sessions.abandon(athlete_of(context), UUID(request.session_id))
         return pb.AbandonSessionResponse()
 
-    async def GetAthleteState(self, request: pb.GetAthleteStateRequest, context: Call) -> pb.GetAthleteStateResponse:
+    async def GetAthleteState(self, request: pb.GetAthleteStateRequest, context: object) -> pb.GetAthleteStateResponse:
         """Gets where the athlete stands."""
         ledger, profile = await self._sessions.standing(athlete_of(context))
         return pb.GetAthleteStateResponse(
@@ -77,7 +77,7 @@ class SessionServicer(pb_grpc.SessionServiceServicer):
             completed_sessions=ledger.completed_sessions,
         )
 
-    async def ListExercises(self, request: pb.ListExercisesRequest, context: Call) -> pb.ListExercisesResponse:
+    async def ListExercises(self, request: pb.ListExercisesRequest, context: object) -> pb.ListExercisesResponse:
         """Lists the exercise catalog."""
         return pb.ListExercisesResponse(
             exercises=map(convert.exercise, self._rulesets.in_force.session.rules.exercises)

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
+from uuid import UUID
 
 import typer
 from rich.console import Console
@@ -13,10 +14,10 @@ from rich.console import Console
 from shared.cli import demo as week
 from shared.cli import rules_commands, stack
 from shared.cli.common import DEFAULT_DATA_DIR, DataDir, Target, fail, gateway_client, progress, refusals
+from shared.clock import SystemClock
+from shared.local_identity import DEVELOPMENT_ATHLETE, LocalIdentity, NoLocalIdentity
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-
-DEVELOPMENT_ATHLETE = "00000000-0000-4000-8000-000000000001"
 
 ROUTES = """\
   GET  /healthz                     is the front door ready?
@@ -97,7 +98,7 @@ def health(
 @app.command()
 def replay(
     session_id: Annotated[str, typer.Argument(help="Id of a past session.")],
-    athlete: Annotated[str, typer.Option(help="Its athlete; else the development athlete.")] = DEVELOPMENT_ATHLETE,
+    athlete: Annotated[str, typer.Option(help="Its athlete; else the development athlete.")] = str(DEVELOPMENT_ATHLETE),
     target: Target = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
@@ -110,6 +111,27 @@ def replay(
     for difference in answer.differences:
         print(f"{difference.path}: {difference.stored or 'absent'} → {difference.replayed or 'absent'}")
     raise typer.Exit(1)
+
+
+@app.command()
+def keys(data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
+    """Make the keys of a run whose parts are started one by one, as containers are; `flux up` does so by itself."""
+    try:
+        LocalIdentity(data_dir).prepare(SystemClock().now())
+    except (OSError, NoLocalIdentity) as error:
+        fail(error)
+
+
+@app.command()
+def token(
+    athlete: Annotated[UUID, typer.Option(help="Id of the athlete that the token stands for.")],
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Print an access token for a local run: `Authorization: Bearer …`. It is valid for 12 hours."""
+    try:
+        print(LocalIdentity(data_dir).mint(athlete, SystemClock().now()))
+    except NoLocalIdentity as error:
+        fail(error)
 
 
 def _stop_on_signals() -> None:

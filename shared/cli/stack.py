@@ -19,6 +19,8 @@ import psycopg
 from grpc_health.v1 import health_pb2
 
 from shared import embedded_postgres
+from shared.clock import SystemClock
+from shared.local_identity import LOCAL_ISSUER, LocalIdentity
 from shared.supervisor import Program, ProgramStopped, Supervisor
 
 __all__ = ["CannotStart", "Options", "ProgramStopped", "Running", "answers", "running", "serves"]
@@ -63,7 +65,9 @@ def running(options: Options, tell: Callable[[str], None]) -> Iterator[tuple[Run
     data_dir = _writable(options.data_dir)
     with _only_user(data_dir), _socket_folder(data_dir) as sockets:
         supervisor = Supervisor(data_dir / "logs")
-        stack = _Stack(data_dir, sockets, supervisor, tell)
+        identity = LocalIdentity(data_dir)
+        identity.prepare(SystemClock().now())
+        stack = _Stack(data_dir, sockets, identity, supervisor, tell)
         try:
             database_url = options.database_url or stack.start_postgres()
             stack.start_services(database_url)
@@ -79,6 +83,7 @@ class _Stack:
 
     data_dir: Path
     sockets: Path
+    identity: LocalIdentity
     supervisor: Supervisor
     tell: Callable[[str], None]
 
@@ -99,6 +104,8 @@ class _Stack:
                     "FLUX_READINESS_TARGET": targets["readiness_svc"],
                     "FLUX_DEBT_TARGET": targets["debt_svc"],
                     "FLUX_CONDITIONING_TARGET": targets["conditioning_svc"],
+                    "FLUX_AUTH_ISSUER": LOCAL_ISSUER,
+                    "FLUX_AUTH_JWKS": str(self.identity.jwks),
                 }
                 command = (sys.executable, "-m", service, "migrate", "serve")
                 self.supervisor.start(Program(service, command, environment))
@@ -113,6 +120,10 @@ class _Stack:
                 "FLUX_FRONT_PORT": str(port),
                 "FLUX_GATEWAY_TARGET": f"unix:{self.sockets / 'gateway'}",
                 "FLUX_RUN_DIR": str(self.sockets),
+                "FLUX_AUTH_ISSUER": LOCAL_ISSUER,
+                "FLUX_AUTH_JWKS": str(self.identity.jwks),
+                "FLUX_DEVELOPMENT_TOKEN_FILE": str(self.identity.development_token),
+                "FLUX_CORS_ORIGINS": "*",
             }
             self.supervisor.start(Program("envoy", (sys.executable, "-m", "gateway.envoy"), environment))
             self._wait("the front door", partial(answers, f"{url}/healthz"))
@@ -123,8 +134,9 @@ class _Stack:
             raise CannotStart(f"{what} is not ready after {READY_SECONDS:.0f} s; see {self.data_dir / 'logs'}")
 
     def _environment(self) -> dict[str, str]:
-        """The environment of children: ours, with compiled modules kept in the data directory for a fast next start."""
-        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        """Our environment without another issuer's settings; compiled modules are kept for a fast next start."""
+        foreign = ("PYTHONDONTWRITEBYTECODE", "FLUX_AUTH_", "FLUX_DEVELOPMENT_")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         return {"PYTHONPYCACHEPREFIX": str(self.data_dir / "cache"), **inherited, "PYTHONUNBUFFERED": "1"}
 
     @contextmanager

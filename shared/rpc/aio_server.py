@@ -12,7 +12,7 @@ from grpc_reflection.v1alpha import reflection
 
 from shared import process
 from shared.errors import FluxError
-from shared.rpc.guard import AsyncGuardInterceptor, Guard
+from shared.rpc.guard import AsyncGuardInterceptor, Guard, Identify
 from shared.rpc.health import Readiness
 from shared.rpc.options import SERVER_OPTIONS
 from shared.rpc.server import listen
@@ -35,6 +35,8 @@ class AsyncService:
     """Runs beside the server until cancelled."""
     close: Callable[[], Awaitable[None]]
     """Frees what the service holds."""
+    identify: Identify | None = None
+    """Tells who calls, before anything is decoded."""
 
 
 async def serve(build: Callable[[], AsyncService], settings: ServiceSettings) -> None:
@@ -46,7 +48,7 @@ async def serve(build: Callable[[], AsyncService], settings: ServiceSettings) ->
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     process.on_stop_signal(lambda: loop.call_soon_threadsafe(stopping.set))
-    server = grpc.aio.server(interceptors=[AsyncGuardInterceptor(Guard())], options=SERVER_OPTIONS)
+    server = grpc.aio.server(interceptors=[AsyncGuardInterceptor(Guard(), service.identify)], options=SERVER_OPTIONS)
     service.add_to(server)
     servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)

@@ -35,6 +35,9 @@ LEAST_SECONDS_LEFT = 0.05
 
 _PLAIN_WORDS = {"required": "is required", "string.not_contains": "must not contain the character U+0000"}
 
+type Identify = Callable[[str, Any], Awaitable[Any]]
+"""From a method, `/package.Service/Method`, and the call's metadata: what the servicer may know of who calls."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -117,10 +120,11 @@ class GuardInterceptor(grpc.ServerInterceptor):
 
 
 class AsyncGuardInterceptor(grpc.aio.ServerInterceptor):
-    """The guard in front of an asyncio server."""
+    """The guard in front of an asyncio server. Servicers get what `identify` answers in place of gRPC's context."""
 
-    def __init__(self, guard: Guard) -> None:
+    def __init__(self, guard: Guard, identify: Identify | None = None) -> None:
         self._guard = guard
+        self._identify = identify
 
     async def intercept_service(
         self,
@@ -138,7 +142,9 @@ class AsyncGuardInterceptor(grpc.aio.ServerInterceptor):
             try:
                 seconds_left = context.time_remaining()
                 deadline.begin(seconds_left)
-                return await handle(self._guard.admit(raw, decode, seconds_left), context)
+                # Nothing that a stranger sent is decoded.
+                caller = await self._identify(method, context.invocation_metadata()) if self._identify else context
+                return await handle(self._guard.admit(raw, decode, seconds_left), caller)
             except Exception as error:  # noqa: BLE001 - everything ends here
                 status = self._guard.refuse(error, method)
             return await context.abort_with_status(status)

@@ -16,9 +16,9 @@ from flux.session.v1 import plan_pb2, session_pb2
 from flux.session.v1 import session_service_pb2 as session_pb
 from flux.session.v1.session_service_pb2_grpc import SessionServiceStub
 
-from gateway.caller import ATHLETE_HEADER
 from tests.conftest import Stack
 from tests.integration.service_helpers import execute
+from tests.tokens import Signer, bearer
 
 PACKAGES = {"readiness": "readiness_svc", "debt": "debt_svc", "conditioning": "conditioning_svc", "session": "gateway"}
 LONG = 30.0
@@ -109,10 +109,10 @@ class Operator:
 class Trainee:
     """An athlete of their own, who calls the gateway past the front door."""
 
-    def __init__(self, channel: grpc.Channel) -> None:
+    def __init__(self, channel: grpc.Channel, signer: Signer) -> None:
         self.athlete_id = uuid.uuid4()
         self._stub = SessionServiceStub(channel)
-        self._me = ((ATHLETE_HEADER, str(self.athlete_id)),)
+        self._me = tuple(bearer(signer.token(self.athlete_id)).items())
 
     def preview(self) -> plan_pb2.Plan:
         request = session_pb.PreviewSessionRequest(check_in=GOOD_DAY)
@@ -158,14 +158,15 @@ def planned(plan: plan_pb2.Plan, slot: str) -> list[plan_pb2.PlannedExercise]:
 def shipped_only(stack: Stack) -> Iterator[grpc.Channel]:
     """A channel to the gateway of a stack that plans by `classic` and knows only what was shipped, before and after."""
     with grpc.insecure_channel(f"unix:{stack.sockets / 'gateway'}") as channel:
-        _forget_what_was_pushed(stack.database_url, channel)
+        _forget_what_was_pushed(stack, channel)
         try:
             yield channel
         finally:
-            _forget_what_was_pushed(stack.database_url, channel)
+            _forget_what_was_pushed(stack, channel)
 
 
-def _forget_what_was_pushed(database_url: str, channel: grpc.Channel) -> None:
+def _forget_what_was_pushed(stack: Stack, channel: grpc.Channel) -> None:
+    database_url = stack.database_url
     first = "(SELECT min(activation_id) FROM session.activations)"
     execute(database_url, f"DELETE FROM session.activations WHERE activation_id <> {first}")  # noqa: S608 - our own words
     ((classic,),) = execute(database_url, "SELECT ruleset_hash FROM session.activations")
@@ -173,7 +174,7 @@ def _forget_what_was_pushed(database_url: str, channel: grpc.Channel) -> None:
     # Puts nothing in force that is not so already, but has the gateway look.
     kept = Operator(channel).activate(classic)
     assert kept.is_active
-    until_in_force(Trainee(channel), kept)
+    until_in_force(Trainee(channel, stack.signer), kept)
 
 
 def until_in_force(trainee: Trainee, version: pb.RulesetVersion) -> None:

@@ -47,7 +47,7 @@ from gateway.store import SessionStore
 from readiness_svc.rules import ReadinessRules
 from shared import embedded_postgres, rules_loader
 from shared.db import AsyncDatabase
-from shared.rpc.guard import AsyncGuardInterceptor, Guard, GuardInterceptor
+from shared.rpc.guard import AsyncGuardInterceptor, Guard, GuardInterceptor, Identify
 from shared.rpc.options import SERVER_OPTIONS
 from shared.settings import ServiceSettings
 
@@ -262,6 +262,7 @@ def serving_threads(add_to: Callable[[grpc.Server], None]) -> Iterator[grpc.Chan
 @contextmanager
 def serving_asyncio(
     add_to: Callable[[grpc.aio.Server], Awaitable[Callable[[], Awaitable[None]] | None]],
+    identify: Identify | None = None,
 ) -> Iterator[grpc.Channel]:
     """A channel to an asyncio server, in a loop of its own, that has the guard in front of it.
 
@@ -270,7 +271,7 @@ def serving_asyncio(
     started = futures.Future[Callable[[], object]]()
 
     async def serve(address: str) -> None:
-        server = grpc.aio.server(interceptors=[AsyncGuardInterceptor(Guard())], options=SERVER_OPTIONS)
+        server = grpc.aio.server(interceptors=[AsyncGuardInterceptor(Guard(), identify)], options=SERVER_OPTIONS)
         close = await add_to(server)
         server.add_insecure_port(address)
         await server.start()

@@ -13,10 +13,15 @@ from flux.common.v1 import error_reason_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorSet, MethodOptions
 from google.rpc import code_pb2
 
+from gateway.caller import PUBLIC_SERVICES
 from gateway.envoy import descriptors as contract
-from gateway.envoy.config import ERROR_DOMAIN, PUBLIC_SERVICES, FrontDoor, render
+from gateway.envoy.config import render
+from gateway.envoy.refusals import ERROR_DOMAIN
+from gateway.envoy.settings import FrontDoor
+from shared.local_identity import LOCAL_ISSUER
 from shared.rpc import guard
 from shared.settings import SettingsError
+from tests.tokens import Signer
 
 UNIX_TARGET = "unix:/run/flux/gateway.sock"
 TARGETS = [UNIX_TARGET, "gateway:50051"]
@@ -28,7 +33,21 @@ def descriptors() -> FileDescriptorSet:
 
 
 def environment(run_dir: Path, target: str = UNIX_TARGET) -> dict[str, str]:
-    return {"FLUX_FRONT_PORT": "18080", "FLUX_GATEWAY_TARGET": target, "FLUX_RUN_DIR": str(run_dir)}
+    return {
+        "FLUX_FRONT_PORT": "18080",
+        "FLUX_GATEWAY_TARGET": target,
+        "FLUX_RUN_DIR": str(run_dir),
+        "FLUX_AUTH_ISSUER": "https://project.test/auth/v1",
+        "FLUX_AUTH_JWKS": "https://project.test/auth/v1/.well-known/jwks.json",
+    }
+
+
+LOCAL = {
+    "FLUX_AUTH_ISSUER": LOCAL_ISSUER,
+    "FLUX_AUTH_JWKS": "/data/identity/jwks.json",
+    "FLUX_DEVELOPMENT_TOKEN": "a.b.c",
+    "FLUX_CORS_ORIGINS": "*",
+}
 
 
 def rendered(descriptors: FileDescriptorSet, **changes: str) -> Any:
@@ -58,11 +77,22 @@ def gateway_routes(config: Any) -> dict[str, Any]:
     return {r["match"].get("path"): r for r in routes if r.get("route", {}).get("cluster") == "gateway"}
 
 
+SECRET = {"FLUX_AUTH_LEGACY_SECRET": "s" * 32}
+
+
+@pytest.mark.parametrize("keys", ["url", "file", "secret"])
 @pytest.mark.parametrize("target", TARGETS)
-def test_envoy_accepts_the_configuration_without_a_warning(target: str, tmp_path: Path) -> None:
+def test_envoy_accepts_the_configuration_without_a_warning(target: str, keys: str, tmp_path: Path) -> None:
+    chosen = os.environ | environment(tmp_path / "run", target)
+    if keys == "secret":
+        del chosen["FLUX_AUTH_JWKS"]
+        chosen |= SECRET
+    if keys == "file":
+        chosen["FLUX_AUTH_JWKS"] = str(tmp_path / "jwks.json")
+        (tmp_path / "jwks.json").write_bytes(Signer().jwks())
     run = subprocess.run(
         [sys.executable, "-m", "gateway.envoy", "validate"],
-        env=os.environ | environment(tmp_path / "run", target),
+        env=chosen,
         capture_output=True,
         text=True,
         timeout=60,
@@ -125,19 +155,36 @@ def test_reads_are_retried_when_unavailable_and_writes_only_when_they_cannot_hav
                 assert deadline["header"] == {"key": "grpc-timeout", "value": "2000m" if reads else "5000m"}
 
 
-def test_the_athlete_is_the_front_doors_own_word(descriptors: FileDescriptorSet) -> None:
-    athlete = "11111111-2222-4333-8444-555555555555"
-    (early,) = front(rendered(descriptors, FLUX_LOCAL_ATHLETE=athlete))["early_header_mutation_extensions"]
-    mutations = early["typed_config"]["mutations"]
-    strip = {"remove_on_match": {"key_matcher": {"prefix": "x-flux-"}}}
-    assign = {
-        "append": {
-            "header": {"key": "x-flux-athlete-id", "value": athlete},
-            "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
-        }
-    }
-    assert mutations.index(strip) < mutations.index(assign)
-    assert {"remove": "authorization"} in mutations
+def mutations(config: Any) -> Any:
+    (early,) = front(config)["early_header_mutation_extensions"]
+    return early["typed_config"]["mutations"]
+
+
+def test_no_client_can_speak_for_the_front_door(descriptors: FileDescriptorSet) -> None:
+    for changes in ({}, LOCAL):
+        strip = {"remove_on_match": {"key_matcher": {"prefix": "x-flux-"}}}
+        assert mutations(rendered(descriptors, **changes))[0] == strip
+
+
+def test_only_a_local_run_adds_a_token_and_only_to_requests_without_one(descriptors: FileDescriptorSet) -> None:
+    assert [m["append"] for m in mutations(rendered(descriptors, **LOCAL)) if "append" in m] == [
+        {"header": {"key": "authorization", "value": "Bearer a.b.c"}, "append_action": "ADD_IF_ABSENT"}
+    ]
+    assert not [m for m in mutations(rendered(descriptors)) if "append" in m]
+
+
+@pytest.mark.parametrize("variable", ["FLUX_DEVELOPMENT_TOKEN", "FLUX_CORS_ORIGINS"])
+def test_a_deployment_takes_nothing_of_a_local_run(variable: str) -> None:
+    with pytest.raises(SettingsError, match=variable):
+        FrontDoor.from_environment(environment(Path("/run/flux")) | {variable: LOCAL[variable]})
+
+
+def test_every_path_needs_a_token(descriptors: FileDescriptorSet) -> None:
+    for changes in ({}, LOCAL):
+        authn = http_filter(rendered(descriptors, **changes), "jwt_authn")
+        assert authn["rules"] == [{"match": {"prefix": "/"}, "requires": {"provider_name": "athletes"}}]
+        names = [f["name"] for f in front(rendered(descriptors, **changes))["http_filters"]]
+        assert names.index("envoy.filters.http.jwt_authn") < names.index("envoy.filters.http.grpc_json_transcoder")
 
 
 def test_every_refusal_carries_a_documented_reason(descriptors: FileDescriptorSet) -> None:
@@ -157,10 +204,12 @@ def test_a_404_lists_the_endpoints_that_there_are(descriptors: FileDescriptorSet
 
 def test_cors_origins_are_those_of_the_environment(descriptors: FileDescriptorSet) -> None:
     def origins(**changes: str) -> Any:
-        policy = virtual_host(rendered(descriptors, **changes))["typed_per_filter_config"]["envoy.filters.http.cors"]
+        policies = virtual_host(rendered(descriptors, **changes)).get("typed_per_filter_config", {})
+        policy = policies.get("envoy.filters.http.cors", {"allow_origin_string_match": []})
         return [match["exact"] for match in policy["allow_origin_string_match"]]
 
-    assert origins() == ["*"]
+    assert origins() == []
+    assert origins(**LOCAL) == ["*"]
     assert origins(FLUX_CORS_ORIGINS="http://a.test, http://b.test:8081") == ["http://a.test", "http://b.test:8081"]
 
 
@@ -168,6 +217,7 @@ def test_an_empty_environment_names_all_that_is_missing() -> None:
     with pytest.raises(SettingsError) as raised:
         FrontDoor.from_environment({})
     assert [problem.split()[0] for problem in raised.value.problems] == [
+        "FLUX_AUTH_ISSUER",
         "FLUX_FRONT_PORT",
         "FLUX_GATEWAY_TARGET",
         "FLUX_RUN_DIR",
@@ -181,7 +231,8 @@ def test_a_bad_environment_reports_every_problem_at_once() -> None:
         "FLUX_GATEWAY_TARGET": "unix:gateway.sock",
         "FLUX_RUN_DIR": "run",
         "FLUX_CORS_ORIGINS": "*,http://a.test/path",
-        "FLUX_LOCAL_ATHLETE": "me",
+        "FLUX_AUTH_ISSUER": LOCAL_ISSUER,
+        "FLUX_AUTH_JWKS": "http://project.test/jwks.json",
     }
     with pytest.raises(SettingsError) as raised:
         FrontDoor.from_environment(bad)

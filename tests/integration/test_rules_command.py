@@ -184,7 +184,7 @@ def test_an_address_may_be_given_instead_of_a_data_directory(operator: Operator,
     pushed = operator.push(changed("calm"))
     target = f"unix:{stack.sockets / 'gateway'}"
     assert "calm" in accepted("activate", pushed.ruleset_hash[:6], "--target", target)
-    until_in_force(Trainee(operator.channel), pushed)
+    until_in_force(Trainee(operator.channel, stack.signer), pushed)
     assert hashes_of(operator.get().ruleset) == hashes_of(pushed)
 
 
@@ -230,6 +230,8 @@ def test_a_gateway_that_runs_without_its_database_is_not_said_to_be_missing() ->
             "FLUX_LISTEN": target,
             "FLUX_LAME_DUCK_SECONDS": "0",
             **{f"FLUX_{name}_TARGET": nobody for name in ("READINESS", "DEBT", "CONDITIONING")},
+            "FLUX_AUTH_ISSUER": "https://project.test/auth/v1",
+            "FLUX_AUTH_JWKS": str(folder / "jwks.json"),
         }
         gateway = subprocess.Popen(
             [sys.executable, "-m", "gateway", "serve"], env=environment, stderr=subprocess.PIPE, text=True

@@ -20,6 +20,7 @@ from gateway.domain.rulesets import NothingToRollBack, ruleset_hash
 from gateway.rulesets_store import RulesetStore
 from shared.cli.stack import serves
 from shared.db import Database
+from shared.local_identity import LOCAL_ISSUER, LocalIdentity
 from shared.rules_shelf import UnknownRules
 from tests.conftest import Stack
 from tests.integration import service_helpers
@@ -207,8 +208,8 @@ def operator(channel: grpc.Channel) -> Operator:
 
 
 @pytest.fixture
-def trainee(channel: grpc.Channel) -> Trainee:
-    return Trainee(channel)
+def trainee(channel: grpc.Channel, stack: Stack) -> Trainee:
+    return Trainee(channel, stack.signer)
 
 
 def refused(call: Callable[[], object]) -> Refusal:
@@ -425,7 +426,9 @@ def test_every_following_plan_is_made_by_what_was_put_in_force(operator: Operato
         assert [version.name for version in operator.all() if version.is_active] == [operator.get(wanted).ruleset.name]
 
 
-def test_a_plan_is_made_by_one_ruleset_alone_while_rulesets_change(operator: Operator, channel: grpc.Channel) -> None:
+def test_a_plan_is_made_by_one_ruleset_alone_while_rulesets_change(
+    operator: Operator, channel: grpc.Channel, stack: Stack
+) -> None:
     calm = changed(
         "calm",
         ("readiness", "lower: 4, upper: 6", "lower: 3, upper: 5"),
@@ -439,7 +442,7 @@ def test_a_plan_is_made_by_one_ruleset_alone_while_rulesets_change(operator: Ope
     enough = threading.Event()
 
     def plan_on(_: int) -> set[tuple[str, ...]]:
-        trainee, seen = Trainee(channel), set()
+        trainee, seen = Trainee(channel, stack.signer), set()
         while not enough.is_set():
             seen.add(trainee.rules_of_a_plan())
         return seen
@@ -468,6 +471,8 @@ def second_gateway(stack: Stack) -> Iterator[grpc.Channel]:
             "FLUX_READINESS_TARGET": f"unix:{stack.sockets / 'readiness_svc'}",
             "FLUX_DEBT_TARGET": f"unix:{stack.sockets / 'debt_svc'}",
             "FLUX_CONDITIONING_TARGET": f"unix:{stack.sockets / 'conditioning_svc'}",
+            "FLUX_AUTH_ISSUER": LOCAL_ISSUER,
+            "FLUX_AUTH_JWKS": str(LocalIdentity(stack.sockets.parent).jwks),
         }
         process = subprocess.Popen(
             [sys.executable, "-m", "gateway", "serve"], env=environment, stderr=subprocess.PIPE, text=True
@@ -488,7 +493,7 @@ def second_gateway(stack: Stack) -> Iterator[grpc.Channel]:
 def test_a_second_gateway_follows_within_five_seconds(operator: Operator, stack: Stack) -> None:
     calm = operator.push(changed("calm"))
     with second_gateway(stack) as channel:
-        elsewhere = Trainee(channel)
+        elsewhere = Trainee(channel, stack.signer)
         assert elsewhere.rules_of_a_plan() == CLASSIC
         until_in_force(elsewhere, operator.activate(calm.ruleset_hash))
         assert Operator(channel).get().ruleset.name == "calm"
@@ -500,7 +505,7 @@ def test_rules_that_were_pushed_elsewhere_are_known_to_a_gateway_that_starts_lat
 ) -> None:
     calm = put_in_force(operator, trainee, changed("calm"))
     with second_gateway(stack) as channel:
-        assert Trainee(channel).rules_of_a_plan() == hashes_of(calm)
+        assert Trainee(channel, stack.signer).rules_of_a_plan() == hashes_of(calm)
 
 
 def test_a_step_back_puts_the_ruleset_before_in_force(operator: Operator, trainee: Trainee) -> None:

@@ -114,10 +114,11 @@ def test_migration_needs_only_the_database() -> None:
     assert read(DatabaseSettings, {"FLUX_DATABASE_URL": "postgresql://db"}).database_url == "postgresql://db"
 
 
-def test_gateway_needs_the_three_services_besides() -> None:
+def test_gateway_needs_the_three_services_and_an_issuer_besides() -> None:
     with pytest.raises(SettingsError) as caught:
         read(GatewaySettings, {"FLUX_DATABASE_URL": "postgresql://db", "FLUX_LISTEN": "localhost:1"})
     assert [problem.split()[0] for problem in caught.value.problems] == [
+        "FLUX_AUTH_ISSUER",
         "FLUX_READINESS_TARGET",
         "FLUX_DEBT_TARGET",
         "FLUX_CONDITIONING_TARGET",

@@ -1,0 +1,140 @@
+"""What Envoy says when it refuses by itself: the same error body, reasons and codes as the gateway's."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flux.common.v1.error_reason_pb2 import ErrorReason
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+
+ERROR_DOMAIN = "flux.engine"
+MAX_BODY_BYTES = 256 * 1024
+
+_PREFIX = "ERROR_REASON_"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What Envoy itself answers: the first refusal whose range holds the HTTP status."""
+
+    least: int
+    most: int
+    code: int
+    reason: str
+    message: str
+    quotes_envoy: bool = False  # whether Envoy's own words follow the message
+    native_code: int | None = None  # for gRPC clients, where custom wants another code
+
+    @property
+    def grpc_code(self) -> int:
+        """The status code for a gRPC client."""
+        return self.code if self.native_code is None else self.native_code
+
+    @property
+    def message_format(self) -> str:
+        """The message in Envoy's substitution format."""
+        return self.message.replace("%", "%%") + (": %LOCAL_REPLY_BODY%" if self.quotes_envoy else "")
+
+    @property
+    def grpc_details(self) -> str | None:
+        """The trailer grpc-status-details-bin; None where the message, which it repeats, is not known beforehand."""
+        if self.quotes_envoy:
+            return None
+        status = status_pb2.Status(code=self.grpc_code, message=self.message)
+        status.details.add().Pack(error_details_pb2.ErrorInfo(reason=self.reason, domain=ERROR_DOMAIN))
+        return base64.b64encode(status.SerializeToString(deterministic=True)).decode().rstrip("=")
+
+
+def refusals(endpoints: Sequence[str]) -> tuple[Refusal, ...]:
+    """Envoy's own errors, the specific before the general."""
+    return (
+        _refusal(
+            401,
+            401,
+            code_pb2.UNAUTHENTICATED,
+            ErrorReason.ERROR_REASON_UNAUTHENTICATED,
+            "an access token is missing, has expired or is not valid here; sign in",
+        ),
+        _refusal(
+            403,
+            403,
+            code_pb2.PERMISSION_DENIED,
+            ErrorReason.ERROR_REASON_NOT_AN_ATHLETE,
+            "the access token is not that of a signed-in athlete; sign in",
+        ),
+        _refusal(
+            404,
+            404,
+            code_pb2.NOT_FOUND,
+            ErrorReason.ERROR_REASON_NO_SUCH_ENDPOINT,
+            f"no such endpoint, or not with this HTTP method; there are: {', '.join(endpoints)}",
+            native_code=code_pb2.UNIMPLEMENTED,
+        ),
+        _refusal(
+            408,
+            408,
+            code_pb2.DEADLINE_EXCEEDED,
+            ErrorReason.ERROR_REASON_DEADLINE_TOO_SHORT,
+            "the request did not arrive in time, retry",
+        ),
+        _refusal(
+            413,
+            413,
+            code_pb2.OUT_OF_RANGE,
+            ErrorReason.ERROR_REASON_REQUEST_TOO_LARGE,
+            f"the request body is larger than {MAX_BODY_BYTES // 1024} KiB, the most that is accepted",
+        ),
+        _refusal(
+            415,
+            415,
+            code_pb2.INVALID_ARGUMENT,
+            ErrorReason.ERROR_REASON_MALFORMED_REQUEST,
+            "grpc-encoding must be identity, gzip or deflate",
+        ),
+        _refusal(
+            400,
+            499,
+            code_pb2.INVALID_ARGUMENT,
+            ErrorReason.ERROR_REASON_MALFORMED_REQUEST,
+            "malformed request",
+            quotes_envoy=True,
+        ),
+        _refusal(
+            503,
+            503,
+            code_pb2.UNAVAILABLE,
+            ErrorReason.ERROR_REASON_DEPENDENCY_UNAVAILABLE,
+            "temporarily unavailable, retry",
+        ),
+        _refusal(
+            504,
+            504,
+            code_pb2.DEADLINE_EXCEEDED,
+            ErrorReason.ERROR_REASON_DEADLINE_TOO_SHORT,
+            "not finished within the time that this call may take, retry",
+        ),
+        _refusal(500, 599, code_pb2.INTERNAL, ErrorReason.ERROR_REASON_INTERNAL, "internal error"),
+    )
+
+
+def _refusal(
+    least: int,
+    most: int,
+    code: int,
+    reason: ErrorReason,
+    message: str,
+    *,
+    quotes_envoy: bool = False,
+    native_code: int | None = None,
+) -> Refusal:
+    name = ErrorReason.Name(reason).removeprefix(_PREFIX)
+    return Refusal(least, most, code, name, message, quotes_envoy, native_code)
+
+
+UNSUPPORTED_CONTENT_TYPE = _refusal(
+    415,
+    415,
+    code_pb2.INVALID_ARGUMENT,
+    ErrorReason.ERROR_REASON_UNSUPPORTED_CONTENT_TYPE,
+    "a POST must say what its body is, `content-type: application/json` or gRPC",
+)
