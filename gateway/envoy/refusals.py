@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from flux.common.v1.error_reason_pb2 import ErrorReason
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
+from gateway.envoy.limits import Limits
+
 ERROR_DOMAIN = "flux.engine"
-MAX_BODY_BYTES = 256 * 1024
 
 _PREFIX = "ERROR_REASON_"
 
@@ -45,7 +46,7 @@ class Refusal:
         return base64.b64encode(status.SerializeToString(deterministic=True)).decode().rstrip("=")
 
 
-def refusals(endpoints: Sequence[str]) -> tuple[Refusal, ...]:
+def refusals(endpoints: Sequence[str], limits: Limits) -> tuple[Refusal, ...]:
     """Envoy's own errors, the specific before the general."""
     return (
         _refusal(
@@ -82,7 +83,7 @@ def refusals(endpoints: Sequence[str]) -> tuple[Refusal, ...]:
             413,
             code_pb2.OUT_OF_RANGE,
             ErrorReason.ERROR_REASON_REQUEST_TOO_LARGE,
-            f"the request body is larger than {MAX_BODY_BYTES // 1024} KiB, the most that is accepted",
+            f"the request body is larger than {limits.body_bytes // 1024} KiB, the most that is accepted",
         ),
         _refusal(
             415,
@@ -90,6 +91,13 @@ def refusals(endpoints: Sequence[str]) -> tuple[Refusal, ...]:
             code_pb2.INVALID_ARGUMENT,
             ErrorReason.ERROR_REASON_MALFORMED_REQUEST,
             "grpc-encoding must be identity, gzip or deflate",
+        ),
+        _refusal(
+            431,
+            431,
+            code_pb2.OUT_OF_RANGE,
+            ErrorReason.ERROR_REASON_HEADERS_TOO_LARGE,
+            f"the request has more than {limits.headers} headers, or more than {limits.header_kib} KiB of them",
         ),
         _refusal(
             400,

@@ -3,10 +3,11 @@
 import ipaddress
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from gateway.envoy.limits import Limits
 from gateway.identity.settings import IdentitySettings
 from shared.settings import SettingsError, read, setting
 
@@ -33,6 +34,7 @@ class FrontDoor:
     identity: IdentitySettings
     development_token: str = ""
     cors_origins: tuple[str, ...] = ()  # ("*",) is any
+    limits: Limits = field(default_factory=Limits)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:

@@ -16,6 +16,7 @@ _OF_EVERY_CALL = (
     "UNAUTHENTICATED",
     "NOT_AN_ATHLETE",
     "MALFORMED_REQUEST",
+    "HEADERS_TOO_LARGE",
     "DEADLINE_TOO_SHORT",
     "INTERNAL",
     "DEPENDENCY_UNAVAILABLE",
@@ -38,7 +39,7 @@ _HTTP: Mapping[str, int] = {
     "DEADLINE_EXCEEDED": 504,
 }
 # Refused by the front door itself, by a status of its own.
-_FRONT_DOOR: Mapping[str, int] = {"REQUEST_TOO_LARGE": 413, "UNSUPPORTED_CONTENT_TYPE": 415}
+_FRONT_DOOR: Mapping[str, int] = {"REQUEST_TOO_LARGE": 413, "UNSUPPORTED_CONTENT_TYPE": 415, "HEADERS_TOO_LARGE": 431}
 
 
 def statuses(call: Call, contract: Contract) -> dict[int, list[str]]:
