@@ -10,7 +10,7 @@ import msgspec
 from gateway.clients import Services
 from gateway.domain.comparison import ChangedSession, ComparedPage, Comparison, changes, compare, is_harder
 from gateway.domain.composition import compose
-from gateway.domain.inputs import Inputs
+from gateway.domain.inputs import Inputs, without_conditioning
 from gateway.domain.plan import Plan, Ruleset
 from gateway.domain.rulesets import SERVICES
 from gateway.history_store import HistoryStore
@@ -61,6 +61,17 @@ class Replay:
         )
         told = zip(inputs, readiness, ledgers, profiles, strict=True)
         return [
-            compose(Inputs(then.check_in, state, ledger, profile, stamp, then.planned_time), rules)
+            compose(
+                Inputs(
+                    then.check_in,
+                    state,
+                    ledger,
+                    # Nothing was known then, so the facts are none, and this is the profile of nobody.
+                    profile if then.profile.is_known else without_conditioning(profile),
+                    stamp,
+                    then.planned_time,
+                ),
+                rules,
+            )
             for then, state, ledger, profile in told
         ]

@@ -4,11 +4,13 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import yaml
 
 from gateway.clients import Services
+from gateway.domain.inputs import ConditioningProfile, ProfileFacts
 from gateway.domain.plan import Ruleset
 from gateway.domain.rulesets import RulesetVersion, ruleset_hash
 from gateway.rules import SessionRules, disagreements
@@ -22,16 +24,22 @@ ASKED = ("readiness", "debt", "conditioning")
 SHIPPED_BY = "flux"
 SHIPPED_NOTE = "shipped"
 
+# An athlete of whom nothing is known is the same at any moment.
+_ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
+
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class InForce:
-    """One ruleset, ready to plan by: the gateway's own part, and the documents of all parts."""
+    """One ruleset, ready to plan by: the gateway's own part, and what the others say of theirs."""
 
     version: RulesetVersion
     session: Loaded[SessionRules]
     documents: Mapping[str, Mapping[str, Any]]
+    """The documents of all parts."""
+    nobody: ConditioningProfile
+    """What conditioning says of an athlete of whom nothing is known, for when it does not answer."""
 
     @property
     def stamp(self) -> Ruleset:
@@ -145,7 +153,8 @@ class Rulesets:
         kept = {s: await self._services.get_rules(s, version.parts[s]) for s in ASKED}
         check_agreement(session, kept["debt"].text, kept["conditioning"].text)
         documents = {service: rules.document for service, rules in kept.items()}
-        return InForce(version, session, documents | {"session": session.document})
+        (nobody,) = await self._services.prescribe([(ProfileFacts(), _ANY_TIME)], version.parts["conditioning"])
+        return InForce(version, session, documents | {"session": session.document}, nobody)
 
     async def _put(self, documents: Mapping[str, str], *, validate_only: bool) -> dict[str, Ruleset]:
         """Hands every document to its service. Raises RulesError with the problems of all of them."""

@@ -8,7 +8,7 @@ from uuid import UUID
 from gateway import page_tokens
 from gateway.clients import Services
 from gateway.domain.composition import compose
-from gateway.domain.inputs import ConditioningProfile, Inputs, Ledger
+from gateway.domain.inputs import ConditioningProfile, Inputs, Ledger, without_conditioning
 from gateway.domain.plan import Plan
 from gateway.domain.session import (
     CheckInRecorded,
@@ -30,6 +30,7 @@ from gateway.relay import Relay
 from gateway.rulesets import InForce, Rulesets
 from gateway.store import SessionStore
 from shared.clock import Clock
+from shared.errors import DependencyUnavailable
 
 DEFAULT_PAGE_SIZE = 20
 
@@ -57,7 +58,7 @@ class Sessions:
         self._new_id = new_id
 
     async def preview(self, athlete_id: UUID, check_in: Mapping[str, int]) -> Plan:
-        """The plan that `start` would store now. Raises DependencyUnavailable."""
+        """The plan that `start` would store now. Raises DependencyUnavailable if readiness or debt does not answer."""
         rules = self._rulesets.in_force
         return compose(await self._inputs(athlete_id, check_in, rules), rules.session.rules)
 
@@ -66,7 +67,8 @@ class Sessions:
     ) -> tuple[SessionView, bool]:
         """Plans and stores a session; answers it, and whether it was there already.
 
-        Raises SessionIdReused if the id stands for a session with another check-in, and DependencyUnavailable.
+        Raises SessionIdReused if the id stands for a session with another check-in, and DependencyUnavailable if
+        readiness or debt does not answer.
         """
         rules = self._rulesets.in_force
         inputs = await self._inputs(athlete_id, check_in, rules)
@@ -135,9 +137,16 @@ class Sessions:
         readiness, ledger, profile = await asyncio.gather(
             self._services.evaluate(check_in, parts["readiness"]),
             self._services.ledger(athlete_id, parts["debt"], now),
-            self._services.profile(athlete_id, parts["conditioning"], now),
+            self._profile(athlete_id, rules, now),
         )
         return Inputs(check_in, readiness, ledger, profile, rules.stamp, now)
+
+    async def _profile(self, athlete_id: UUID, rules: InForce, now: datetime) -> ConditioningProfile:
+        """What conditioning says of an athlete, or what it says of nobody if it does not answer."""
+        try:
+            return await self._services.profile(athlete_id, rules.version.parts["conditioning"], now)
+        except DependencyUnavailable:
+            return without_conditioning(rules.nobody)
 
     async def _check_exercises(self, athlete_id: UUID, session_id: UUID, sets: Sequence[LoggedSet]) -> None:
         """Returns if every exercise is in the catalog, that of today or that of the session's day."""

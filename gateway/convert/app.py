@@ -123,7 +123,12 @@ def user_state(ledger: Ledger, profile: ConditioningProfile) -> pb.GetUserStateR
 def generated(plan: Plan) -> pb.GenerateSessionResponse:
     """A plan as the app shows it."""
     return pb.GenerateSessionResponse(
-        metadata=pb.PlanMetadata(state=plan.state, archetype=plan.archetype, anchor_pattern=plan.anchor_pattern),
+        metadata=pb.PlanMetadata(
+            state=plan.state,
+            archetype=plan.archetype,
+            anchor_pattern=plan.anchor_pattern,
+            degraded=plan.degraded,
+        ),
         blocks=[
             pb.PlanBlock(type=block.type, label=block.label, exercises=map(_exercise, block.exercises))
             for block in plan.blocks

@@ -120,6 +120,7 @@ def plan(plan: Plan) -> plan_pb2.Plan:
         rulesets=[
             training_pb2.Ruleset(service=r.service, name=r.name, content_hash=r.content_hash) for r in plan.rulesets
         ],
+        degraded=plan.degraded,
     )
 
 

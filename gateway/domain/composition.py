@@ -29,6 +29,7 @@ def compose(inputs: Inputs, rules: SessionRules) -> Plan:
         blocks=tuple(block for block in blocks if block.exercises),
         decisions=(*readiness.decisions, _why_anchor(inputs), *composer.decisions),
         rulesets=(readiness.ruleset, inputs.ledger.ruleset, inputs.profile.ruleset, inputs.ruleset),
+        degraded=not inputs.profile.is_known,
     )
 
 

@@ -1,7 +1,7 @@
 """What the other services say of an athlete today: everything that a plan depends on besides the rules."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from gateway.domain.plan import MAIN_ROTATION, Archetype, Conditioning, Protocol, Ruleset, State
@@ -139,6 +139,28 @@ class ConditioningProfile:
     prescriptions: Mapping[State, Prescription]
     ruleset: Ruleset
     facts: ProfileFacts = field(default_factory=ProfileFacts)
+    is_known: bool = True
+    """Whether conditioning was heard; if not, the work is what anybody may do."""
+
+
+def without_conditioning(nobody: ConditioningProfile) -> ConditioningProfile:
+    """The profile to plan by when conditioning does not answer, from that of an athlete of whom nothing is known.
+
+    In every state it is the work of a RED day, which the rules keep conversational, and it counts for no ladder.
+    """
+    work = replace(nobody.prescriptions[State.RED].conditioning, is_progressive=False)
+    why = Decision(
+        subject="conditioning",
+        outcome=work.protocol,
+        rule_id=f"conditioning.by_state.{State.RED}",
+        inputs={"levels": "unknown"},
+        sentence=(
+            f"Conditioning is {work.protocol} today: levels and benchmarks cannot be looked up at the moment, so it is "
+            "what every athlete may do, and it moves no level."
+        ),
+    )
+    prescriptions = dict.fromkeys(State, Prescription(work, (why,)))
+    return replace(nobody, prescriptions=prescriptions, is_known=False)
 
 
 @dataclass(frozen=True)

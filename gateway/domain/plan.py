@@ -138,6 +138,8 @@ class Plan:
     blocks: tuple[Block, ...]
     decisions: tuple[Decision, ...]
     rulesets: tuple[Ruleset, ...]
+    degraded: bool = False
+    """Whether it is less than it would have been, because conditioning did not answer."""
 
     @property
     def exercises(self) -> tuple[PlannedExercise, ...]:

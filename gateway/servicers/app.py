@@ -44,6 +44,7 @@ class AppServicer(pb_grpc.AppServiceServicer):
             session_id=str(view.session.session_id),
             derived_archetype=view.session.plan.archetype,
             derived_state=view.session.plan.state,
+            degraded=view.session.plan.degraded,
         )
 
     async def LogSet(self, request: pb.LogSetRequest, context: object) -> pb.LogSetResponse:

@@ -3,8 +3,8 @@
 import time
 from contextvars import ContextVar
 
-# A call onwards gets a little less than what is left, so that its failure can still be told.
-SHAVED_SECONDS = 0.02
+# A call onwards gets a part of what is left: where it hangs, the rest is for an answer without it.
+SHARE = 0.6
 # For work that nobody waits for, and callers that set no deadline.
 DEFAULT_SECONDS = 2.0
 
@@ -17,8 +17,8 @@ def begin(seconds_left: float | None) -> None:
 
 
 def seconds_for_call() -> float:
-    """The time-out for a call onwards: what is left less a little, never more than the default."""
+    """The time-out for a call onwards: a share of what is left, never more than the default."""
     deadline = _deadline.get()
     if deadline is None:
         return DEFAULT_SECONDS
-    return max(0.0, min(DEFAULT_SECONDS, deadline - time.monotonic() - SHAVED_SECONDS))
+    return max(0.0, min(DEFAULT_SECONDS, (deadline - time.monotonic()) * SHARE))

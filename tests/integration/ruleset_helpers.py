@@ -107,15 +107,15 @@ class Operator:
 
 
 class Trainee:
-    """An athlete of their own, who calls the gateway past the front door."""
+    """An athlete of their own, who calls by native gRPC."""
 
     def __init__(self, channel: grpc.Channel, signer: Signer) -> None:
         self.athlete_id = uuid.uuid4()
         self._stub = SessionServiceStub(channel)
         self._me = tuple(bearer(signer.token(self.athlete_id)).items())
 
-    def preview(self) -> plan_pb2.Plan:
-        request = session_pb.PreviewSessionRequest(check_in=GOOD_DAY)
+    def preview(self, check_in: CheckIn = GOOD_DAY) -> plan_pb2.Plan:
+        request = session_pb.PreviewSessionRequest(check_in=check_in)
         return self._stub.PreviewSession(request, timeout=LONG, metadata=self._me).plan
 
     def rules_of_a_plan(self) -> Hashes:

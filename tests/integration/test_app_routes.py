@@ -66,7 +66,8 @@ def test_a_new_athlete_is_untrained(fresh_stack: Stack) -> None:
 def test_a_training_day_moves_the_home_screen(fresh_stack: Stack) -> None:
     app = AppClient(fresh_stack.url)
     plan = app.train(knee_pain=2, energy=8)
-    assert plan["metadata"] == {"state": "GREEN", "archetype": "PERFORMANCE", "anchor_pattern": "SQUAT"}
+    metadata = {"state": "GREEN", "archetype": "PERFORMANCE", "anchor_pattern": "SQUAT", "degraded": False}
+    assert plan["metadata"] == metadata
     state = app.get("/user/state")
     assert state["conditioning_levels"] == {"HIIT": 2, "SIT": 1}
     squat = state["patterns"]["SQUAT"]
@@ -95,7 +96,7 @@ def test_core_rotates_and_no_level_is_skipped_over_a_week(fresh_stack: Stack) ->
 def test_a_red_day_trains_and_pays_no_pattern(fresh_stack: Stack) -> None:
     app = AppClient(fresh_stack.url)
     plan = app.train(knee_pain=8, energy=8)
-    assert plan["metadata"] == {"state": "RED", "archetype": "RECOVERY", "anchor_pattern": "SQUAT"}
+    assert plan["metadata"] == {"state": "RED", "archetype": "RECOVERY", "anchor_pattern": "SQUAT", "degraded": False}
     assert [block["type"] for block in plan["blocks"]] == ["PREP", "MAIN", "ACCESSORY", "CONDITIONING"]
     state = app.get("/user/state")
     assert all(pattern["days_since"] is None for pattern in state["patterns"].values())
@@ -169,7 +170,7 @@ def test_echoed_state_is_accepted_and_changes_nothing(app: AppClient) -> None:
 def test_start_says_what_the_check_in_leads_to(app: AppClient) -> None:
     started = app.post("/sessions/start", {"readiness": {"knee_pain": 0, "energy": 2}})
     assert UUID_PATTERN.fullmatch(started.pop("session_id"))
-    assert started == {"derived_archetype": "RECOVERY", "derived_state": "RED"}
+    assert started == {"derived_archetype": "RECOVERY", "derived_state": "RED", "degraded": False}
 
 
 def test_nulls_and_fractions_as_the_app_sends_them_are_kept(app: AppClient) -> None:

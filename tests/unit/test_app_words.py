@@ -191,7 +191,12 @@ def test_trained_pattern_says_when() -> None:
 def test_plan_of_the_app_has_every_key_and_names_the_anchor(state: State, anchor: str) -> None:
     planned = plan(state, due(anchor), profile(3, 2, watts=200))
     found = shown(convert.generated(planned))
-    assert found["metadata"] == {"state": state.value, "archetype": planned.archetype.value, "anchor_pattern": anchor}
+    assert found["metadata"] == {
+        "state": state.value,
+        "archetype": planned.archetype.value,
+        "anchor_pattern": anchor,
+        "degraded": False,
+    }
     exercises = [exercise for block in found["blocks"] for exercise in block["exercises"]]
     assert len(exercises) == len(planned.exercises)
     for exercise in exercises:

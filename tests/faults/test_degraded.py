@@ -1,0 +1,152 @@
+"""What still works while a part is down, and that it says so: less is given, nothing is guessed, nothing is lost."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+
+import grpc
+import pytest
+from flux.common.v1 import training_pb2
+from flux.common.v1.training_pb2 import CheckIn
+from flux.rules.v1 import rules_service_pb2 as rules_pb
+from flux.rules.v1.rules_service_pb2_grpc import RulesServiceStub
+from flux.session.v1 import plan_pb2, session_pb2
+
+from shared.cli.stack import serves
+from tests.client import AppClient, native
+from tests.faults.breakable import Breakable, How, eventually
+from tests.integration.ruleset_helpers import Trainee, one_set, planned
+from tests.integration.service_helpers import refusal
+
+CONDITIONING = "conditioning_svc"
+HIIT, SS = training_pb2.CONDITIONING_PROTOCOL_HIIT, training_pb2.CONDITIONING_PROTOCOL_SS
+LEVEL, BENCHMARK = session_pb2.EFFECT_KIND_CONDITIONING_LEVEL, session_pb2.EFFECT_KIND_BENCHMARK
+GRANTED, NOT_APPLICABLE = session_pb2.EFFECT_VERDICT_GRANTED, session_pb2.EFFECT_VERDICT_NOT_APPLICABLE
+PENDING, APPLIED = session_pb2.EFFECT_DELIVERY_PENDING, session_pb2.EFFECT_DELIVERY_APPLIED
+CHECK_INS = [CheckIn(knee_pain=pain, energy=energy) for pain, energy in product((0, 3, 4, 5, 6, 10), (0, 3, 4, 5, 10))]
+
+
+@pytest.fixture
+def trainee(parts: Breakable) -> Iterator[Trainee]:
+    """A new athlete, on a stack of which every part works."""
+    with native(parts.address) as channel:
+        new = Trainee(channel, parts.signer)
+        eventually(lambda: works(new))
+        yield new
+
+
+def works(trainee: Trainee) -> bool:
+    """Whether a plan is given that lacks nothing."""
+    try:
+        return not trainee.preview().degraded
+    except grpc.RpcError:
+        return False
+
+
+def work_of(plan: plan_pb2.Plan) -> plan_pb2.Conditioning:
+    (one,) = planned(plan, "CONDITIONING")
+    return one.conditioning
+
+
+def rounds_of(plan: plan_pb2.Plan) -> list[session_pb2.WorkoutSet]:
+    """Every round of the conditioning of a plan, done."""
+    (one,) = planned(plan, "CONDITIONING")
+    return [one_set(one.exercise.name, index, watts=220) for index in range(one.conditioning.rounds)]
+
+
+def levels(trainee: Trainee) -> list[int]:
+    return [each.level for each in trainee.state().conditioning_levels]
+
+
+@pytest.mark.parametrize("how", How)
+def test_without_conditioning_every_plan_is_given_and_has_steady_state(
+    parts: Breakable, trainee: Trainee, how: How
+) -> None:
+    with parts.without(CONDITIONING, how), ThreadPoolExecutor(8) as threads:
+        plans = list(threads.map(trainee.preview, CHECK_INS))
+    assert {plan.state for plan in plans} == set(training_pb2.ReadinessState.values()) - {0}
+    for plan in plans:
+        assert plan.degraded
+        work = work_of(plan)
+        assert (work.protocol, work.level, work.effort) == (SS, 1, training_pb2.EFFORT_CONVERSATIONAL)
+        assert not work.HasField("target_watts")
+        (why,) = (decision for decision in plan.decisions if decision.subject == "conditioning")
+        assert (why.outcome, "cannot be looked up" in why.sentence) == ("SS", True)
+        assert [ruleset.service for ruleset in plan.rulesets] == ["readiness", "debt", "conditioning", "session"]
+
+
+def test_only_conditioning_differs_from_the_plan_with_conditioning(parts: Breakable, trainee: Trainee) -> None:
+    whole = trainee.preview()
+    with parts.without(CONDITIONING, How.GONE):
+        less = trainee.preview()
+    assert not whole.degraded
+    assert work_of(whole).protocol == HIIT
+    assert less.blocks[:-1] == whole.blocks[:-1]
+    assert less.rulesets == whole.rulesets
+
+
+@pytest.mark.parametrize("how", How)
+def test_work_that_is_completed_without_conditioning_is_applied_when_it_is_back(
+    parts: Breakable, trainee: Trainee, how: How
+) -> None:
+    session = trainee.start()
+    assert work_of(session.plan).protocol == HIIT
+    with parts.without(CONDITIONING, how):
+        done = trainee.complete(session.session_id, *rounds_of(session.plan))
+        moved = {effect.kind: (effect.verdict, effect.delivery) for effect in done.effects}
+        assert (moved[LEVEL], moved[BENCHMARK]) == ((GRANTED, PENDING), (GRANTED, PENDING))
+    eventually(lambda: all(effect.delivery in {0, APPLIED} for effect in trainee.get(session.session_id).effects))
+    eventually(lambda: levels(trainee) == [2, 1])
+
+
+def test_steady_state_in_place_of_levels_moves_none(parts: Breakable, trainee: Trainee) -> None:
+    with parts.without(CONDITIONING, How.GONE):
+        session = trainee.start()
+        assert session.plan.degraded
+    done = trainee.complete(session.session_id, *rounds_of(session.plan))
+    (effect,) = (effect for effect in done.effects if effect.kind == LEVEL)
+    assert (effect.subject, effect.verdict, effect.delivery) == ("SS", NOT_APPLICABLE, 0)
+    eventually(lambda: works(trainee))
+    assert levels(trainee) == [1, 1]
+    assert trainee.get(session.session_id).plan == session.plan
+
+
+def test_a_degraded_plan_is_made_again_to_the_byte(parts: Breakable, trainee: Trainee) -> None:
+    earned = trainee.start()
+    trainee.complete(earned.session_id, *rounds_of(earned.plan))
+    with parts.without(CONDITIONING, How.GONE):
+        session = trainee.start()
+        assert session.plan.degraded
+    eventually(lambda: works(trainee))
+    with grpc.insecure_channel(parts.target("gateway")) as channel:
+        request = rules_pb.ReplaySessionRequest(athlete_id=str(trainee.athlete_id), session_id=session.session_id)
+        answer = RulesServiceStub(channel).ReplaySession(request, timeout=10)
+    assert (answer.is_identical, list(answer.differences)) == (True, [])
+
+
+def test_the_app_is_told_that_a_plan_is_degraded(parts: Breakable, trainee: Trainee) -> None:
+    app = AppClient(parts.url)
+    good_day = {"knee_pain": 0, "energy": 10}
+    with parts.without(CONDITIONING, How.GONE):
+        plan = app.post("/sessions/generate", good_day)
+        started = app.post("/sessions/start", {"readiness": good_day})
+        assert app.get("/bootstrap")["exercises"]
+    (work,) = (one for block in plan["blocks"] for one in block["exercises"] if one["is_conditioning"])
+    assert (work["protocol"], work["target_intensity"]) == ("SS", None)
+    assert (plan["metadata"]["degraded"], started["degraded"]) == (True, True)
+    eventually(lambda: works(trainee))
+    assert app.post("/sessions/generate", good_day)["metadata"]["degraded"] is False
+
+
+def test_a_gateway_that_starts_without_conditioning_waits_for_it(parts: Breakable, trainee: Trainee) -> None:
+    """What nobody may do is asked of conditioning, never guessed, and a gateway that starts could not ask yet."""
+    with parts.without(CONDITIONING, How.GONE):
+        with parts.without("gateway", How.GONE):
+            pass
+        with native(parts.target("gateway")) as channel:
+            grpc.channel_ready_future(channel).result()
+            with pytest.raises(grpc.RpcError) as refused:
+                Trainee(channel, parts.signer).preview()
+        assert refusal(refused.value).reason == "DEPENDENCY_UNAVAILABLE"
+        assert not serves(parts.target("gateway"))
+    eventually(lambda: works(trainee))
