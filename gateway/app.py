@@ -22,6 +22,8 @@ from gateway.identity.keys import Keyring, source_of
 from gateway.identity.settings import IdentitySettings
 from gateway.identity.tokens import SharedSecretTokens, SignedTokens, Tokens
 from gateway.outbox import Outbox
+from gateway.overlay_store import OverlayStore
+from gateway.overlays import Overlays
 from gateway.relay import Relay
 from gateway.replay import Replay
 from gateway.rules import SessionRules
@@ -63,8 +65,10 @@ def build(settings: GatewaySettings) -> AsyncService:
     store = SessionStore(database)
     replay = Replay(store, HistoryStore(database), services, rulesets)
     tokens = believed_tokens(settings)
+    overlays = Overlays(OverlayStore(database), rulesets)
     sessions = Sessions(
         rulesets=rulesets,
+        overlays=overlays,
         services=services,
         store=store,
         outbox=outbox,
@@ -76,7 +80,7 @@ def build(settings: GatewaySettings) -> AsyncService:
     def add_to(server: grpc.aio.Server) -> None:
         add_SessionServiceServicer_to_server(SessionServicer(sessions, rulesets), server)
         add_AppServiceServicer_to_server(AppServicer(sessions, rulesets), server)
-        add_RulesServiceServicer_to_server(RulesServicer(rulesets, replay), server)
+        add_RulesServiceServicer_to_server(RulesServicer(rulesets, replay, overlays), server)
 
     async def probe() -> None:
         await database.ping()

@@ -20,6 +20,7 @@ from grpc_status import rpc_status
 
 from gateway.convert import internal
 from gateway.domain.inputs import ConditioningProfile, Ledger, LedgerFacts, ProfileFacts, Readiness
+from gateway.domain.overlay import Thresholds
 from gateway.domain.plan import Ruleset
 from gateway.domain.session import BenchmarkMeasured, CheckInRecorded, Event, LevelCompleted, TrainingRecorded
 from shared.errors import DependencyUnavailable
@@ -80,14 +81,18 @@ class Services:
             for service, channel in (("readiness", readiness), ("debt", debt), ("conditioning", conditioning))
         }
 
-    async def evaluate(self, check_in: Mapping[str, int], rules: str) -> Readiness:
-        """The verdict on a check-in, by this version of the rules. Raises DependencyUnavailable."""
-        return (await self.evaluate_all([check_in], rules))[0]
+    async def evaluate(self, check_in: Mapping[str, int], own: Thresholds, rules: str) -> Readiness:
+        """The verdict on a check-in, by these rules and the athlete's own bounds. Raises DependencyUnavailable."""
+        return (await self.evaluate_all([(check_in, own)], rules))[0]
 
-    async def evaluate_all(self, check_ins: Sequence[Mapping[str, int]], rules: str) -> list[Readiness]:
-        """The verdicts on at most 256 check-ins. Raises DependencyUnavailable."""
+    async def evaluate_all(
+        self, check_ins: Sequence[tuple[Mapping[str, int], Thresholds]], rules: str
+    ) -> list[Readiness]:
+        """The verdicts on at most 256 check-ins, each with the athlete's own bounds. Raises DependencyUnavailable."""
         request = readiness_pb.BatchEvaluateReadinessRequest(
-            check_ins=map(internal.to_check_in, check_ins), content_hash=rules
+            check_ins=[internal.to_check_in(check_in) for check_in, _ in check_ins],
+            athlete_bounds=[internal.athlete_bounds(own) for _, own in check_ins],
+            content_hash=rules,
         )
         answer = await _call("readiness", self._readiness.BatchEvaluateReadiness, request)
         ruleset = internal.ruleset(answer.ruleset)

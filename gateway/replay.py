@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -53,7 +54,7 @@ class Replay:
         rules = await self._rulesets.session_rules(parts["session"])
         stamp = Ruleset("session", rules.ruleset, parts["session"])
         readiness, ledgers, profiles = await asyncio.gather(
-            self._services.evaluate_all([then.check_in for then in inputs], parts["readiness"]),
+            self._services.evaluate_all([(then.check_in, then.own.readiness) for then in inputs], parts["readiness"]),
             self._services.rank([(then.ledger.facts, then.planned_time) for then in inputs], parts["debt"]),
             self._services.prescribe(
                 [(then.profile.facts, then.planned_time) for then in inputs], parts["conditioning"]
@@ -62,14 +63,13 @@ class Replay:
         told = zip(inputs, readiness, ledgers, profiles, strict=True)
         return [
             compose(
-                Inputs(
-                    then.check_in,
-                    state,
-                    ledger,
+                replace(
+                    then,
+                    readiness=state,
+                    ledger=ledger,
                     # Nothing was known then, so the facts are none, and this is the profile of nobody.
-                    profile if then.profile.is_known else without_conditioning(profile),
-                    stamp,
-                    then.planned_time,
+                    profile=profile if then.profile.is_known else without_conditioning(profile),
+                    ruleset=stamp,
                 ),
                 rules,
             )

@@ -8,7 +8,8 @@ from uuid import UUID
 from gateway import page_tokens
 from gateway.clients import Services
 from gateway.domain.composition import compose
-from gateway.domain.inputs import ConditioningProfile, Inputs, Ledger, without_conditioning
+from gateway.domain.inputs import ConditioningProfile, Inputs, Ledger, Readiness, without_conditioning
+from gateway.domain.overlay import NO_OVERLAY, OverlayInForce
 from gateway.domain.plan import Plan
 from gateway.domain.session import (
     CheckInRecorded,
@@ -26,6 +27,7 @@ from gateway.domain.session import (
 )
 from gateway.domain.sets import LoggedSet, StoredSet, check_exercises, newest_only
 from gateway.outbox import Outbox
+from gateway.overlays import Overlays
 from gateway.relay import Relay
 from gateway.rulesets import InForce, Rulesets
 from gateway.store import SessionStore
@@ -42,6 +44,7 @@ class Sessions:
         self,
         *,
         rulesets: Rulesets,
+        overlays: Overlays,
         services: Services,
         store: SessionStore,
         outbox: Outbox,
@@ -50,6 +53,7 @@ class Sessions:
         new_id: Callable[[], UUID],
     ) -> None:
         self._rulesets = rulesets
+        self._overlays = overlays
         self._services = services
         self._store = store
         self._outbox = outbox
@@ -134,12 +138,20 @@ class Sessions:
 
     async def _inputs(self, athlete_id: UUID, check_in: Mapping[str, int], rules: InForce) -> Inputs:
         parts, now = rules.version.parts, self._clock.now()
-        readiness, ledger, profile = await asyncio.gather(
-            self._services.evaluate(check_in, parts["readiness"]),
+        (overlay, readiness), ledger, profile = await asyncio.gather(
+            self._graded(athlete_id, check_in, parts["readiness"]),
             self._services.ledger(athlete_id, parts["debt"], now),
             self._profile(athlete_id, rules, now),
         )
-        return Inputs(check_in, readiness, ledger, profile, rules.stamp, now)
+        return Inputs(check_in, readiness, ledger, profile, rules.stamp, now, overlay)
+
+    async def _graded(
+        self, athlete_id: UUID, check_in: Mapping[str, int], rules: str
+    ) -> tuple[OverlayInForce | None, Readiness]:
+        """The athlete's overlay, and the verdict by it."""
+        overlay = await self._overlays.in_force(athlete_id)
+        own = NO_OVERLAY if overlay is None else overlay.overlay
+        return overlay, await self._services.evaluate(check_in, own.readiness, rules)
 
     async def _profile(self, athlete_id: UUID, rules: InForce, now: datetime) -> ConditioningProfile:
         """What conditioning says of an athlete, or what it says of nobody if it does not answer."""

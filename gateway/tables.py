@@ -53,6 +53,23 @@ activations = Table(
     Column("activated_time", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 
+# Only ever added to: the last one of an athlete is in force, and one without content takes the one before away.
+overlays = Table(
+    "overlays",
+    metadata,
+    Column("overlay_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("athlete_id", Uuid, nullable=False),
+    Column("content_hash", Text),
+    # As it was written, and as it is planned by.
+    Column("yaml", Text),
+    Column("overlay", JSONB(none_as_null=True)),
+    Column("author", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("created_time", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    CheckConstraint("num_nulls(content_hash, yaml, overlay) IN (0, 3)", name="overlays_whole_check"),
+    Index("overlays_by_athlete", "athlete_id", text("overlay_id DESC")),
+)
+
 # How many sessions an athlete has completed: the next number is taken under a lock on this row.
 athletes = Table(
     "athletes",

@@ -1,12 +1,14 @@
 """Between proto and domain."""
 
+from collections.abc import Iterator
 from uuid import UUID
 
 from flux.common.v1 import training_pb2
 from flux.readiness.v1 import readiness_service_pb2 as pb
 
-from readiness_svc.domain import CheckIn, Reading, RecordedCheckIn, Verdict
+from readiness_svc.domain import CheckIn, OwnBounds, Reading, RecordedCheckIn, Verdict
 from readiness_svc.rules import SIGNALS, Archetype, State
+from shared.errors import FieldViolation, InvalidRequest
 from shared.rpc import wire
 
 STATES = {
@@ -24,6 +26,15 @@ _STATES_BY_NUMBER = {number: state for state, number in STATES.items()}
 def check_in(message: training_pb2.CheckIn) -> CheckIn:
     """A valid check-in, by signal."""
     return {signal: getattr(message, signal) for signal in SIGNALS}
+
+
+def graded(request: pb.BatchEvaluateReadinessRequest) -> Iterator[tuple[CheckIn, OwnBounds]]:
+    """The check-ins to grade, each with the bounds of the athlete's own. Raises InvalidRequest if they do not pair."""
+    own = request.athlete_bounds or [pb.AthleteBounds()] * len(request.check_ins)
+    if len(own) != len(request.check_ins):
+        raise InvalidRequest.of([FieldViolation("athlete_bounds", "must be one per check-in, or none at all")])
+    for answers, bounds in zip(request.check_ins, own, strict=True):
+        yield check_in(answers), {each.signal: (each.lower, each.upper) for each in bounds.signals}
 
 
 def recorded(event: pb.CheckInEvent) -> RecordedCheckIn:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from uuid import UUID
 
 from readiness_svc.rules import Archetype, Bands, Direction, ReadinessRules, State, StateName
@@ -10,6 +11,11 @@ from shared.decision import Decision
 
 type CheckIn = Mapping[str, int]
 """Answers from 0 to 10, by signal."""
+
+type OwnBounds = Mapping[str, tuple[int, int]]
+"""Lower and upper bound of an athlete's own, by signal. They only ever make the bounds of the rules stricter."""
+
+NO_BOUNDS: OwnBounds = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -45,12 +51,18 @@ class RecordedCheckIn:
     check_in_time: datetime
 
 
-def evaluate(check_in: CheckIn, rules: ReadinessRules) -> Verdict:
+def evaluate(check_in: CheckIn, rules: ReadinessRules, own: OwnBounds = NO_BOUNDS) -> Verdict:
     """The worst signal wins. Total over valid check-ins; never raises."""
-    readings = tuple(grade(name, check_in[name], bands) for name, bands in rules.signals.items())
+    signals = {name: bands.tightened(*own[name]) if name in own else bands for name, bands in rules.signals.items()}
+    readings = tuple(grade(name, check_in[name], bands) for name, bands in signals.items())
     state = max(reading.state for reading in readings)
     archetype = rules.archetypes[StateName(state.name)]
-    return Verdict(state, archetype, readings, (_why_state(state, readings), _why_archetype(state, archetype)))
+    why_own = (
+        _why_own(reading, rules) for reading in readings if signals[reading.signal] != rules.signals[reading.signal]
+    )
+    return Verdict(
+        state, archetype, readings, (_why_state(state, readings), _why_archetype(state, archetype), *why_own)
+    )
 
 
 def grade(signal: str, value: int, bands: Bands) -> Reading:
@@ -92,6 +104,24 @@ def _why_archetype(state: State, archetype: Archetype) -> Decision:
         inputs={"state": state.name},
         alternatives=tuple(other.value for other in Archetype if other is not archetype),
         sentence=f"{state.name} calls for a {archetype.value.lower()} session.",
+    )
+
+
+def _why_own(reading: Reading, rules: ReadinessRules) -> Decision:
+    """That the bounds of the athlete's own graded a signal, and what those of the rules would have said."""
+    signal, value, state = reading.signal, reading.value, reading.state
+    otherwise = grade(signal, value, rules.signals[signal]).state
+    said = (
+        f"By the athlete's own bounds, stricter than those of the rules, {_words(signal)} {value} of 10 is {state.name}"
+    )
+    return Decision(
+        subject=signal,
+        outcome=state.name,
+        rule_id=f"overlay.readiness.{signal}",
+        inputs={signal: str(value)},
+        threshold=reading.threshold,
+        alternatives=() if otherwise is state else (otherwise.name,),
+        sentence=f"{said}, as by the rules." if otherwise is state else f"{said} instead of {otherwise.name}.",
     )
 
 

@@ -1,9 +1,10 @@
 """The typed view of rules.yaml."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 from itertools import pairwise
+from typing import Self
 
 # The answers that a check-in can give.
 SCALE = range(11)
@@ -61,6 +62,11 @@ class Bands:
                 (),
                 f"lower ({self.lower}) and upper ({self.upper}) must satisfy 1 <= lower < upper <= {SCALE.stop - 1}",
             )
+
+    def tightened(self, lower: int, upper: int) -> Self:
+        """These bands with the stricter of each pair of bounds."""
+        stricter = min if self.worse is Direction.HIGHER else max
+        return replace(self, lower=stricter(self.lower, lower), upper=stricter(self.upper, upper))
 
 
 @dataclass(frozen=True)

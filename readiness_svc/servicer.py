@@ -26,7 +26,7 @@ class ReadinessServicer(pb_grpc.ReadinessServiceServicer):
     ) -> pb.BatchEvaluateReadinessResponse:
         """Grades check-ins."""
         rules = self._shelf.get(request.content_hash)
-        verdicts = [evaluate(convert.check_in(check_in), rules.rules) for check_in in request.check_ins]
+        verdicts = [evaluate(check_in, rules.rules, own) for check_in, own in convert.graded(request)]
         return pb.BatchEvaluateReadinessResponse(verdicts=map(convert.verdict, verdicts), ruleset=_stamp(rules))
 
     def BatchRecordCheckIns(

@@ -25,6 +25,7 @@ from gateway.domain.inputs import (
     Rotation,
     SlotTraining,
 )
+from gateway.domain.overlay import Thresholds
 from gateway.domain.plan import Archetype, Conditioning, Effort, Protocol, Ruleset, State
 from gateway.domain.session import BenchmarkMeasured, CheckInRecorded, Event, LevelCompleted, TrainingRecorded
 from shared.rpc import wire
@@ -63,6 +64,16 @@ def to_check_in(check_in: Mapping[str, int]) -> training_pb2.CheckIn:
 def from_check_in(message: training_pb2.CheckIn) -> dict[str, int]:
     """The signals that a check-in holds."""
     return {field.name: value for field, value in message.ListFields()}
+
+
+def athlete_bounds(own: Thresholds) -> readiness_pb.AthleteBounds:
+    """The bounds of an athlete's own."""
+    return readiness_pb.AthleteBounds(
+        signals=[
+            readiness_pb.SignalBounds(signal=signal, lower=bounds.lower, upper=bounds.upper)
+            for signal, bounds in own.by_signal.items()
+        ]
+    )
 
 
 def ruleset(message: training_pb2.Ruleset) -> Ruleset:

@@ -1,6 +1,6 @@
 """The operators' API of rulesets, `flux.rules.v1.RulesService`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from flux.common.v1 import training_pb2
 from flux.rules.v1 import rules_service_pb2 as pb
@@ -8,6 +8,7 @@ from flux.rules.v1 import rules_service_pb2 as pb
 from gateway import page_tokens
 from gateway.convert.internal import to_check_in
 from gateway.domain.comparison import Aspect, ChangedSession, ComparedPage, Comparison
+from gateway.domain.overlay import OverlayVersion
 from gateway.domain.rulesets import SERVICES, RulesetVersion
 from shared.errors import FieldViolation, InvalidRequest
 from shared.rpc import wire
@@ -73,6 +74,35 @@ def compared(page: ComparedPage, total: int) -> pb.CompareRulesetResponse:
         changes=map(_changed, page.changed),
         next_page_token="" if page.next_place is None else page_tokens.write(*page.next_place),
         total=total,
+    )
+
+
+def overlay(version: OverlayVersion) -> pb.OverlayVersion:
+    """A version of an athlete's overlay."""
+    return pb.OverlayVersion(
+        athlete_id=str(version.athlete_id),
+        content_hash=version.content_hash,
+        yaml=version.yaml,
+        author=version.author,
+        note=version.note,
+        create_time=wire.to_timestamp(version.created_time),
+    )
+
+
+def overlays_of_athlete(versions: Sequence[OverlayVersion]) -> pb.GetOverlayResponse:
+    """The versions of an athlete's overlay, newest first; that one is in force if it says anything."""
+    in_force = versions[0] if versions and versions[0].content_hash else None
+    return pb.GetOverlayResponse(
+        overlay=None if in_force is None else overlay(in_force), versions=map(overlay, versions)
+    )
+
+
+def overlay_page(overlays: Sequence[OverlayVersion], size: int) -> pb.ListOverlaysResponse:
+    """A page of overlays in force; a full one may have another after it."""
+    last = overlays[-1] if len(overlays) == size else None
+    return pb.ListOverlaysResponse(
+        overlays=map(overlay, overlays),
+        next_page_token="" if last is None else page_tokens.write(last.created_time, last.athlete_id),
     )
 
 

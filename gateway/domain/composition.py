@@ -12,6 +12,7 @@ from gateway.domain.plan import (
     Block,
     Plan,
     PlannedExercise,
+    Ruleset,
 )
 from gateway.rules import AnchorRole, BlockTemplate, Component, SessionRules, Variant
 from shared.decision import Decision
@@ -28,7 +29,7 @@ def compose(inputs: Inputs, rules: SessionRules) -> Plan:
         anchor_pattern=composer.anchor,
         blocks=tuple(block for block in blocks if block.exercises),
         decisions=(*readiness.decisions, _why_anchor(inputs), *composer.decisions),
-        rulesets=(readiness.ruleset, inputs.ledger.ruleset, inputs.profile.ruleset, inputs.ruleset),
+        rulesets=_rulesets(inputs),
         degraded=not inputs.profile.is_known,
     )
 
@@ -123,6 +124,11 @@ class _Composer:
         work = prescription.conditioning
         self._used.add(work.equipment)
         return [PlannedExercise(self._rules.exercise(work.equipment), CONDITIONING_SLOT, work)]
+
+
+def _rulesets(inputs: Inputs) -> tuple[Ruleset, ...]:
+    own = () if inputs.overlay is None else (inputs.overlay.stamp,)
+    return (inputs.readiness.ruleset, inputs.ledger.ruleset, inputs.profile.ruleset, inputs.ruleset, *own)
 
 
 def _why_anchor(inputs: Inputs) -> Decision:

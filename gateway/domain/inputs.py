@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from gateway.domain.overlay import NO_OVERLAY, Overlay, OverlayInForce
 from gateway.domain.plan import MAIN_ROTATION, Archetype, Conditioning, Protocol, Ruleset, State
 from shared.decision import Decision
 
@@ -174,3 +175,10 @@ class Inputs:
     ruleset: Ruleset
     """The gateway's own rules."""
     planned_time: datetime
+    overlay: OverlayInForce | None = None
+    """What was stricter for this athlete."""
+
+    @property
+    def own(self) -> Overlay:
+        """What was stricter, be it nothing."""
+        return NO_OVERLAY if self.overlay is None else self.overlay.overlay

@@ -7,6 +7,7 @@ from flux.rules.v1 import rules_service_pb2_grpc as pb_grpc
 
 from gateway import page_tokens
 from gateway.convert import rules as convert
+from gateway.overlays import Overlays
 from gateway.replay import Replay
 from gateway.rulesets import Rulesets
 from shared.rpc import wire
@@ -15,11 +16,12 @@ LONGEST_PAGE = 256
 
 
 class RulesServicer(pb_grpc.RulesServiceServicer):
-    """Pushes rulesets, shows them, puts them in force, and replays what was planned by them."""
+    """Pushes rulesets, shows them, puts them in force, and replays what was planned by them; keeps overlays."""
 
-    def __init__(self, rulesets: Rulesets, replay: Replay) -> None:
+    def __init__(self, rulesets: Rulesets, replay: Replay, overlays: Overlays) -> None:
         self._rulesets = rulesets
         self._replay = replay
+        self._overlays = overlays
 
     async def PushRuleset(self, request: pb.PushRulesetRequest, context: object) -> pb.PushRulesetResponse:
         """Keeps a ruleset, or only checks it."""
@@ -59,3 +61,25 @@ class RulesServicer(pb_grpc.RulesServiceServicer):
         page = await self._replay.compare_page(request.ruleset, since, after, size)
         total = await self._replay.count(since) if after is None else 0
         return convert.compared(page, total)
+
+    async def SetOverlay(self, request: pb.SetOverlayRequest, context: object) -> pb.SetOverlayResponse:
+        """Sets the overlay of one athlete."""
+        file = request.file_name or "overlay.yaml"
+        athlete_id = UUID(request.athlete_id)
+        version = await self._overlays.set(athlete_id, request.yaml, file, request.author, request.note)
+        return pb.SetOverlayResponse(overlay=convert.overlay(version))
+
+    async def ClearOverlay(self, request: pb.ClearOverlayRequest, context: object) -> pb.ClearOverlayResponse:
+        """Takes the overlay of an athlete away."""
+        was_set = await self._overlays.clear(UUID(request.athlete_id), request.author, request.note)
+        return pb.ClearOverlayResponse(was_set=was_set)
+
+    async def GetOverlay(self, request: pb.GetOverlayRequest, context: object) -> pb.GetOverlayResponse:
+        """Gets the overlay of an athlete, and what was before it."""
+        return convert.overlays_of_athlete(await self._overlays.versions(UUID(request.athlete_id)))
+
+    async def ListOverlays(self, request: pb.ListOverlaysRequest, context: object) -> pb.ListOverlaysResponse:
+        """Lists the overlays in force, page by page."""
+        _, after = page_tokens.read(request.page_token) if request.page_token else (None, None)
+        size = request.page_size or LONGEST_PAGE
+        return convert.overlay_page(await self._overlays.page(after, size), size)

@@ -15,6 +15,9 @@ DEFAULT_DATA_DIR = Path(".flux")
 DataDir = Annotated[Path, typer.Option(help="Data directory of the `flux up` that runs.")]
 Target = Annotated[str | None, typer.Option(help="Address of a gateway; without it, that of the data directory.")]
 
+Author = Annotated[str, typer.Option(help="Who does this.", envvar=["FLUX_AUTHOR", "USER"])]
+Note = Annotated[str, typer.Option(help="Why.")]
+
 
 def progress(text: str) -> None:
     """Says what is going on, beside what is printed."""

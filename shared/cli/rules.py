@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import cast
@@ -103,6 +103,36 @@ class Client:
         with self._stub() as stub:
             return stub.ReplaySession(request, timeout=CALL_SECONDS)
 
+    def set_overlay(self, athlete_id: str, file: Path, author: str, note: str) -> pb.OverlayVersion:
+        """Sets the overlay of an athlete from a file. Raises Refused."""
+        request = pb.SetOverlayRequest(
+            athlete_id=athlete_id, yaml=_text(file), file_name=file.name, author=author, note=note
+        )
+        with self._stub() as stub:
+            return stub.SetOverlay(request, timeout=CALL_SECONDS).overlay
+
+    def clear_overlay(self, athlete_id: str, author: str, note: str) -> bool:
+        """Takes the overlay of an athlete away; answers whether there was one. Raises Refused."""
+        request = pb.ClearOverlayRequest(athlete_id=athlete_id, author=author, note=note)
+        with self._stub() as stub:
+            return stub.ClearOverlay(request, timeout=CALL_SECONDS).was_set
+
+    def overlay(self, athlete_id: str) -> pb.GetOverlayResponse:
+        """The overlay of an athlete, and what was before it. Raises Refused."""
+        with self._stub() as stub:
+            return stub.GetOverlay(pb.GetOverlayRequest(athlete_id=athlete_id), timeout=CALL_SECONDS)
+
+    def overlays(self) -> Iterator[pb.OverlayVersion]:
+        """The overlays in force, by athlete. Raises Refused."""
+        token = ""
+        while True:
+            with self._stub() as stub:
+                page = stub.ListOverlays(pb.ListOverlaysRequest(page_token=token), timeout=CALL_SECONDS)
+            yield from page.overlays
+            token = page.next_page_token
+            if not token:
+                return
+
     def _stub(self) -> "_Call":
         return _Call(self._target)
 
@@ -138,6 +168,8 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise Refused(f"{path.name}:1: the file is not UTF-8 text") from None
+    except OSError as error:
+        raise Refused(f"{path} cannot be read: {error.strerror}") from None
 
 
 def _words(error: grpc.RpcError, target: str) -> str:

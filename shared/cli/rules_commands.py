@@ -11,13 +11,11 @@ from flux.rules.v1.rules_service_pb2 import RulesetVersion
 from rich.console import Console
 from rich.progress import Progress
 
-from shared.cli import rules, rules_diff
-from shared.cli.common import DEFAULT_DATA_DIR, DataDir, Target, gateway_client, refusals
+from shared.cli import overlay_commands, rules, rules_diff
+from shared.cli.common import DEFAULT_DATA_DIR, Author, DataDir, Note, Target, gateway_client, refusals
 
 app = typer.Typer(no_args_is_help=True, help="Training rules: check, keep, compare, put in force.")
-
-Author = Annotated[str, typer.Option(help="Who does this.", envvar=["FLUX_AUTHOR", "USER"])]
-Note = Annotated[str, typer.Option(help="Why.")]
+app.add_typer(overlay_commands.app, name="overlay")
 
 
 class Form(StrEnum):

@@ -42,6 +42,7 @@ from gateway.domain.plan import Plan, Ruleset
 from gateway.domain.session import CheckInRecorded, Completion, Event, Session, Status, check_completable, settle
 from gateway.domain.sets import StoredSet
 from gateway.outbox import Outbox
+from gateway.overlay_store import OverlayStore
 from gateway.rules import SessionRules
 from gateway.store import SessionStore
 from readiness_svc.rules import ReadinessRules
@@ -144,6 +145,7 @@ class Stores(NamedTuple):
 
     sessions: SessionStore
     outbox: Outbox
+    overlays: OverlayStore
 
 
 def with_stores[T](database_url: str, body: Callable[[Stores], Awaitable[T]]) -> T:
@@ -152,7 +154,7 @@ def with_stores[T](database_url: str, body: Callable[[Stores], Awaitable[T]]) ->
     async def run() -> T:
         database = AsyncDatabase(database_url)
         try:
-            return await body(Stores(SessionStore(database), Outbox(database)))
+            return await body(Stores(SessionStore(database), Outbox(database), OverlayStore(database)))
         finally:
             await database.close()
 

@@ -50,6 +50,7 @@ from gateway.domain.session import (
 )
 from gateway.domain.sets import UNPLANNED, LoggedSet, newest_only
 from gateway.outbox import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, put
+from gateway.overlays import Overlays
 from gateway.relay import Relay
 from gateway.rulesets import Rulesets
 from gateway.rulesets_store import RulesetStore
@@ -727,6 +728,7 @@ async def using(stores: Stores, database_url: str, body: Callable[[Sessions], Aw
         await body(
             Sessions(
                 rulesets=rulesets,
+                overlays=Overlays(stores.overlays, rulesets),
                 services=services,
                 store=stores.sessions,
                 outbox=stores.outbox,

@@ -43,6 +43,7 @@ def page(count: int, page_size: int, page_token: str = "") -> Page:
     nothing = cast("Any", None)
     sessions = Sessions(
         rulesets=nothing,
+        overlays=nothing,
         services=nothing,
         store=cast("Any", Shelf([summary(number) for number in range(count)])),
         outbox=nothing,

@@ -1,0 +1,100 @@
+"""What of the rules is stricter for one athlete. It may only take away and tighten, whatever ruleset is in force."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from gateway.domain.plan import Ruleset
+
+type Problems = Iterator[tuple[tuple[str | int, ...], str]]
+type Signals = Mapping[str, Mapping[str, Any]]
+"""The signals of the rules of readiness, as their document holds them."""
+
+# The end of the scale that check-ins answer on, from 0.
+_SCALE_END = 10
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Where a signal changes state for the athlete, as in the rules of readiness."""
+
+    lower: int
+    upper: int
+
+    def problems(self) -> Problems:
+        """What the types cannot say: all three bands exist on the scale of 0 to 10."""
+        if not 0 < self.lower < self.upper <= _SCALE_END:
+            message = f"lower ({self.lower}) and upper ({self.upper}) must satisfy 1 <= lower < upper <= {_SCALE_END}"
+            yield (), message
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """The bounds of the signals that have bounds of the athlete's own."""
+
+    knee_pain: Bounds | None = None
+    energy: Bounds | None = None
+
+    @property
+    def by_signal(self) -> Mapping[str, Bounds]:
+        """The bounds by the name of their signal."""
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {signal: bounds for signal, bounds in given.items() if bounds is not None}
+
+
+NO_THRESHOLDS = Thresholds()
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """All that an operator may make stricter for one athlete. Stored with sessions: fields are only ever added."""
+
+    readiness: Thresholds = NO_THRESHOLDS
+
+    def problems(self) -> Problems:
+        """What the types cannot say: an overlay changes something."""
+        if self == NO_OVERLAY:
+            yield (), "an overlay must hold something; `flux rules overlay clear` takes one away"
+
+
+NO_OVERLAY = Overlay()
+
+
+@dataclass(frozen=True)
+class OverlayInForce:
+    """The overlay that an athlete is planned by."""
+
+    content_hash: str
+    overlay: Overlay
+
+    @property
+    def stamp(self) -> Ruleset:
+        """Its version, as plans name it."""
+        return Ruleset("overlay", "athlete", self.content_hash)
+
+
+@dataclass(frozen=True)
+class OverlayVersion:
+    """An overlay that was set for an athlete; hash and YAML are empty if one was taken away."""
+
+    athlete_id: UUID
+    content_hash: str
+    yaml: str
+    author: str
+    note: str
+    created_time: datetime
+
+
+def loosened(overlay: Overlay, signals: Signals) -> Problems:
+    """Where an overlay is looser than the rules of readiness in force, and what it may say at most."""
+    for signal, own in overlay.readiness.by_signal.items():
+        rule = signals[signal]
+        higher = rule["worse"] == "HIGHER"
+        for bound in ("lower", "upper"):
+            wanted, given = getattr(own, bound), rule[bound]
+            if (wanted > given) if higher else (wanted < given):
+                limit = f"at {'most' if higher else 'least'} {given}"
+                message = f"an overlay may only tighten: {bound} of {signal} is {given} in the rules in force"
+                yield ("readiness", signal, bound), f"{message}, so it must be {limit}, not {wanted}"

@@ -1,0 +1,85 @@
+"""Keeps the overlays of athletes: versions that are only ever added to; the last one of an athlete is in force."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import ColumnElement, Row, insert, select
+
+from gateway.domain.overlay import Overlay, OverlayInForce, OverlayVersion
+from gateway.tables import overlays
+from shared.db import AsyncDatabase
+from shared.rules_loader import Loaded
+
+# What operators want to know of a version; the content is for planning alone.
+_VERSION: tuple[ColumnElement[Any], ...] = (
+    overlays.c.athlete_id,
+    overlays.c.content_hash,
+    overlays.c.yaml,
+    overlays.c.author,
+    overlays.c.note,
+    overlays.c.created_time,
+)
+
+
+class OverlayStore:
+    """Overlays of all athletes."""
+
+    def __init__(self, database: AsyncDatabase) -> None:
+        self._database = database
+
+    async def in_force(self, athlete_id: UUID) -> OverlayInForce | None:
+        """The overlay to plan an athlete by; None if there is none. Raises DependencyUnavailable."""
+        last = (
+            select(overlays.c.content_hash, overlays.c.overlay)
+            .where(overlays.c.athlete_id == athlete_id)
+            .order_by(overlays.c.overlay_id.desc())
+            .limit(1)
+        )
+        async with self._database.autocommit() as connection:
+            row = (await connection.execute(last)).first()
+        if row is None or row.overlay is None:
+            return None
+        return OverlayInForce(row.content_hash, msgspec.convert(row.overlay, Overlay))
+
+    async def versions(self, athlete_id: UUID, most: int) -> list[OverlayVersion]:
+        """The last versions of an athlete, newest first. Raises DependencyUnavailable."""
+        newest_first = (
+            select(*_VERSION).where(overlays.c.athlete_id == athlete_id).order_by(overlays.c.overlay_id.desc())
+        )
+        async with self._database.autocommit() as connection:
+            return [_version(row) for row in await connection.execute(newest_first.limit(most))]
+
+    async def page(self, after: UUID | None, size: int) -> list[OverlayVersion]:
+        """At most `size` overlays in force, by athlete, those after one. Raises DependencyUnavailable."""
+        last = (
+            select(*_VERSION)
+            .distinct(overlays.c.athlete_id)
+            .order_by(overlays.c.athlete_id, overlays.c.overlay_id.desc())
+        )
+        if after is not None:
+            last = last.where(overlays.c.athlete_id > after)
+        lasting = last.subquery()
+        set_ones = select(lasting).where(lasting.c.content_hash.is_not(None)).order_by(lasting.c.athlete_id)
+        async with self._database.autocommit() as connection:
+            return [_version(row) for row in await connection.execute(set_ones.limit(size))]
+
+    async def put(self, athlete_id: UUID, loaded: Loaded[Overlay], author: str, note: str) -> None:
+        """Adds a version. Raises DependencyUnavailable."""
+        content = msgspec.to_builtins(loaded.rules)
+        await self._add(athlete_id, author, note, content_hash=loaded.content_hash, yaml=loaded.text, overlay=content)
+
+    async def clear(self, athlete_id: UUID, author: str, note: str) -> None:
+        """Adds a version that says that there is no overlay any more. Raises DependencyUnavailable."""
+        await self._add(athlete_id, author, note)
+
+    async def _add(self, athlete_id: UUID, author: str, note: str, **content: Any) -> None:
+        async with self._database.autocommit() as connection:
+            row = insert(overlays).values(athlete_id=athlete_id, author=author, note=note, **content)
+            await connection.execute(row)
+
+
+def _version(row: Row[Any]) -> OverlayVersion:
+    return OverlayVersion(
+        row.athlete_id, row.content_hash or "", row.yaml or "", row.author, row.note, row.created_time
+    )
