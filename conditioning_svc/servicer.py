@@ -1,5 +1,6 @@
 """The RPCs of conditioning: proto in, decision, proto out."""
 
+from collections.abc import Iterable
 from uuid import UUID
 
 import grpc
@@ -8,7 +9,7 @@ from flux.conditioning.v1 import conditioning_service_pb2 as pb
 from flux.conditioning.v1 import conditioning_service_pb2_grpc as pb_grpc
 
 from conditioning_svc import convert
-from conditioning_svc.domain import check_event, looks_back_to
+from conditioning_svc.domain import ConditioningEvent, Profile, apply, check_event, looks_back_to
 from conditioning_svc.rules import ConditioningRules
 from conditioning_svc.store import ProfileStore
 from shared.clock import Clock
@@ -41,7 +42,7 @@ class ConditioningServicer(pb_grpc.ConditioningServiceServicer):
     ) -> pb.BatchPrescribeForResponse:
         """Prescribes for profiles that are told."""
         rules = self._shelf.get(request.content_hash)
-        told = [(convert.told(item.facts), wire.from_timestamp(item.time)) for item in request.profiles]
+        told = [(self._told(item), wire.from_timestamp(item.time)) for item in request.profiles]
         answers = [convert.profile(None, profile, rules.rules, now) for profile, now in told]
         return pb.BatchPrescribeForResponse(profiles=answers, ruleset=_stamp(rules))
 
@@ -49,12 +50,22 @@ class ConditioningServicer(pb_grpc.ConditioningServiceServicer):
         self, request: pb.BatchRecordConditioningRequest, context: grpc.ServicerContext
     ) -> pb.BatchRecordConditioningResponse:
         """Records verified conditioning."""
-        events = [convert.conditioning_event(event) for event in request.events]
-        ladders = [self._shelf.get(event.content_hash).rules for event in events]
-        for event, rules in zip(events, ladders, strict=True):
-            check_event(event, rules)
-        self._store.record(list(zip(events, ladders, strict=True)))
+        self._store.record(self._checked(request.events))
         return pb.BatchRecordConditioningResponse()
+
+    def _told(self, item: pb.ToldProfile) -> Profile:
+        profile = convert.told(item.facts)
+        for event, rules in self._checked(item.assumed):
+            profile = apply(profile, event, rules)
+        return profile
+
+    def _checked(self, messages: Iterable[pb.ConditioningEvent]) -> list[tuple[ConditioningEvent, ConditioningRules]]:
+        """Events, each with the rules that it was planned by and fits. Raises UnknownLevel, UnknownRules."""
+        events = [convert.conditioning_event(message) for message in messages]
+        checked = [(event, self._shelf.get(event.content_hash).rules) for event in events]
+        for event, rules in checked:
+            check_event(event, rules)
+        return checked
 
 
 def _stamp(rules: Loaded[ConditioningRules]) -> Ruleset:

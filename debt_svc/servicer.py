@@ -1,5 +1,7 @@
 """The RPCs of debt: proto in, decision, proto out."""
 
+from collections.abc import Iterable
+from functools import reduce
 from uuid import UUID
 
 import grpc
@@ -8,7 +10,7 @@ from flux.debt.v1 import debt_service_pb2 as pb
 from flux.debt.v1 import debt_service_pb2_grpc as pb_grpc
 
 from debt_svc import convert
-from debt_svc.domain import check_slots, rank
+from debt_svc.domain import Ledger, TrainingEvent, apply, check_slots, rank
 from debt_svc.rules import DebtRules
 from debt_svc.store import LedgerStore
 from shared.clock import Clock
@@ -41,7 +43,7 @@ class DebtServicer(pb_grpc.DebtServiceServicer):
     ) -> pb.BatchRankLedgersResponse:
         """Ranks the slots of ledgers that are told."""
         rules = self._shelf.get(request.content_hash)
-        told = [(convert.told(item.facts), wire.from_timestamp(item.time)) for item in request.ledgers]
+        told = [(self._told(item), wire.from_timestamp(item.time)) for item in request.ledgers]
         answers = [convert.ledger(None, ledger, rank(ledger, rules.rules, now)) for ledger, now in told]
         return pb.BatchRankLedgersResponse(ledgers=answers, ruleset=_stamp(rules))
 
@@ -49,11 +51,18 @@ class DebtServicer(pb_grpc.DebtServiceServicer):
         self, request: pb.BatchRecordTrainingRequest, context: grpc.ServicerContext
     ) -> pb.BatchRecordTrainingResponse:
         """Records completed sessions."""
-        events = [convert.training_event(event) for event in request.events]
+        self._store.record(self._checked(request.events))
+        return pb.BatchRecordTrainingResponse()
+
+    def _told(self, item: pb.ToldLedger) -> Ledger:
+        return reduce(apply, self._checked(item.assumed), convert.told(item.facts))
+
+    def _checked(self, messages: Iterable[pb.TrainingEvent]) -> list[TrainingEvent]:
+        """Events whose slots take turns by the rules that they were planned by. Raises UnknownSlot, UnknownRules."""
+        events = [convert.training_event(message) for message in messages]
         for event in events:
             check_slots(event.slots, self._shelf.get(event.content_hash).rules)
-        self._store.record(events)
-        return pb.BatchRecordTrainingResponse()
+        return events
 
 
 def _stamp(rules: Loaded[DebtRules]) -> Ruleset:

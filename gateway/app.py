@@ -24,6 +24,8 @@ from gateway.identity.tokens import SharedSecretTokens, SignedTokens, Tokens
 from gateway.outbox import Outbox
 from gateway.overlay_store import OverlayStore
 from gateway.overlays import Overlays
+from gateway.planner import Planner
+from gateway.projections import Projections
 from gateway.relay import Relay
 from gateway.replay import Replay
 from gateway.rules import SessionRules
@@ -63,9 +65,11 @@ def build(settings: GatewaySettings) -> AsyncService:
     outbox = Outbox(database)
     relay = Relay(outbox, services)
     store = SessionStore(database)
-    replay = Replay(store, HistoryStore(database), services, rulesets)
+    planner = Planner(services, rulesets)
+    replay = Replay(store, HistoryStore(database), planner, rulesets)
     tokens = believed_tokens(settings)
     overlays = Overlays(OverlayStore(database), rulesets)
+    projections = Projections(planner, services, rulesets, overlays, SystemClock())
     sessions = Sessions(
         rulesets=rulesets,
         overlays=overlays,
@@ -78,7 +82,7 @@ def build(settings: GatewaySettings) -> AsyncService:
     )
 
     def add_to(server: grpc.aio.Server) -> None:
-        add_SessionServiceServicer_to_server(SessionServicer(sessions, rulesets), server)
+        add_SessionServiceServicer_to_server(SessionServicer(sessions, projections, rulesets), server)
         add_AppServiceServicer_to_server(AppServicer(sessions, rulesets), server)
         add_RulesServiceServicer_to_server(RulesServicer(rulesets, replay, overlays), server)
 

@@ -19,9 +19,10 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from gateway.convert import internal
-from gateway.domain.inputs import ConditioningProfile, Ledger, LedgerFacts, ProfileFacts, Readiness
+from gateway.domain.inputs import ConditioningProfile, Ledger, Readiness
 from gateway.domain.overlay import Thresholds
 from gateway.domain.plan import Ruleset
+from gateway.domain.projection import Told
 from gateway.domain.session import BenchmarkMeasured, CheckInRecorded, Event, LevelCompleted, TrainingRecorded
 from shared.errors import DependencyUnavailable
 from shared.rpc import wire
@@ -106,10 +107,9 @@ class Services:
         answer = await _call("debt", self._debt.BatchGetLedgers, request)
         return internal.ledger(answer.ledgers[0], internal.ruleset(answer.ruleset))
 
-    async def rank(self, told: Sequence[tuple[LedgerFacts, datetime]], rules: str) -> list[Ledger]:
+    async def rank(self, told: Sequence[Told], rules: str) -> list[Ledger]:
         """What would be due by these facts, at most 256. Raises DependencyUnavailable."""
-        ledgers = [internal.told_ledger(facts, time) for facts, time in told]
-        request = debt_pb.BatchRankLedgersRequest(ledgers=ledgers, content_hash=rules)
+        request = debt_pb.BatchRankLedgersRequest(ledgers=map(internal.told_ledger, told), content_hash=rules)
         answer = await _call("debt", self._debt.BatchRankLedgers, request)
         ruleset = internal.ruleset(answer.ruleset)
         return [internal.ledger(ledger, ruleset) for ledger in answer.ledgers]
@@ -122,9 +122,9 @@ class Services:
         answer = await _call("conditioning", self._conditioning.BatchPrescribe, request)
         return internal.profile(answer.profiles[0], internal.ruleset(answer.ruleset))
 
-    async def prescribe(self, told: Sequence[tuple[ProfileFacts, datetime]], rules: str) -> list[ConditioningProfile]:
+    async def prescribe(self, told: Sequence[Told], rules: str) -> list[ConditioningProfile]:
         """What would be prescribed by these facts, at most 256. Raises DependencyUnavailable."""
-        profiles = [internal.told_profile(facts, time) for facts, time in told]
+        profiles = map(internal.told_profile, told)
         request = conditioning_pb.BatchPrescribeForRequest(profiles=profiles, content_hash=rules)
         answer = await _call("conditioning", self._conditioning.BatchPrescribeFor, request)
         ruleset = internal.ruleset(answer.ruleset)

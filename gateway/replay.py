@@ -1,20 +1,18 @@
 """Makes past plans again from the facts of then: by the rules of then, or by others to see what changes."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
 import msgspec
 
-from gateway.clients import Services
 from gateway.domain.comparison import ChangedSession, ComparedPage, Comparison, changes, compare, is_harder
-from gateway.domain.composition import compose
-from gateway.domain.inputs import Inputs, without_conditioning
-from gateway.domain.plan import Plan, Ruleset
+from gateway.domain.inputs import Inputs
+from gateway.domain.plan import Plan
+from gateway.domain.projection import Told
 from gateway.domain.rulesets import SERVICES
 from gateway.history_store import HistoryStore
+from gateway.planner import Planner
 from gateway.rulesets import Rulesets
 from gateway.store import SessionStore
 
@@ -22,10 +20,10 @@ from gateway.store import SessionStore
 class Replay:
     """Plans the past again. Reads, and changes nothing."""
 
-    def __init__(self, store: SessionStore, history: HistoryStore, services: Services, rulesets: Rulesets) -> None:
+    def __init__(self, store: SessionStore, history: HistoryStore, planner: Planner, rulesets: Rulesets) -> None:
         self._store = store
         self._history = history
-        self._services = services
+        self._planner = planner
         self._rulesets = rulesets
 
     async def replay(self, athlete_id: UUID, session_id: UUID) -> Comparison:
@@ -51,27 +49,15 @@ class Replay:
         return ComparedPage(len(past), tuple(changed), past[-1].key if len(past) == size else None)
 
     async def _plans(self, inputs: Sequence[Inputs], parts: Mapping[str, str]) -> list[Plan]:
-        rules = await self._rulesets.session_rules(parts["session"])
-        stamp = Ruleset("session", rules.ruleset, parts["session"])
-        readiness, ledgers, profiles = await asyncio.gather(
-            self._services.evaluate_all([(then.check_in, then.own.readiness) for then in inputs], parts["readiness"]),
-            self._services.rank([(then.ledger.facts, then.planned_time) for then in inputs], parts["debt"]),
-            self._services.prescribe(
-                [(then.profile.facts, then.planned_time) for then in inputs], parts["conditioning"]
-            ),
-        )
-        told = zip(inputs, readiness, ledgers, profiles, strict=True)
-        return [
-            compose(
-                replace(
-                    then,
-                    readiness=state,
-                    ledger=ledger,
-                    # Nothing was known then, so the facts are none, and this is the profile of nobody.
-                    profile=profile if then.profile.is_known else without_conditioning(profile),
-                    ruleset=stamp,
-                ),
-                rules,
+        told = [
+            Told(
+                then.check_in,
+                then.ledger.facts,
+                then.profile.facts,
+                then.planned_time,
+                overlay=then.overlay,
+                is_conditioning_known=then.profile.is_known,
             )
-            for then, state, ledger, profile in told
+            for then in inputs
         ]
+        return [plan for _, plan in await self._planner.plans(told, parts)]

@@ -10,8 +10,9 @@ from typing import Any
 import yaml
 
 from gateway.clients import Services
-from gateway.domain.inputs import ConditioningProfile, ProfileFacts
+from gateway.domain.inputs import ConditioningProfile, LedgerFacts, ProfileFacts
 from gateway.domain.plan import Ruleset
+from gateway.domain.projection import Told
 from gateway.domain.rulesets import RulesetVersion, ruleset_hash
 from gateway.rules import SessionRules, disagreements
 from gateway.rulesets_store import RulesetStore
@@ -88,9 +89,13 @@ class Rulesets:
                     raise
                 _log.error("planning goes on by another ruleset, %s cannot be used: %s", version.ruleset_hash, error)
 
+    async def session_part(self, content_hash: str) -> Loaded[SessionRules]:
+        """The gateway's own part of some version, with its hash. Raises UnknownRules, DependencyUnavailable."""
+        return await asyncio.to_thread(self._shelf.get, content_hash)
+
     async def session_rules(self, content_hash: str) -> SessionRules:
         """The gateway's own rules of some version. Raises UnknownRules, DependencyUnavailable."""
-        return (await asyncio.to_thread(self._shelf.get, content_hash)).rules
+        return (await self.session_part(content_hash)).rules
 
     async def push(
         self, documents: Mapping[str, str], author: str, note: str, *, validate_only: bool
@@ -114,7 +119,7 @@ class Rulesets:
     async def show(self, wanted: str) -> tuple[RulesetVersion, dict[str, str]]:
         """A ruleset with its YAML by service; the one in force if nothing is wanted. Raises UnknownRules."""
         version = await asyncio.to_thread(self._store.find, wanted) if wanted else self.in_force.version
-        session = await asyncio.to_thread(self._shelf.get, version.parts["session"])
+        session = await self.session_part(version.parts["session"])
         texts = {s: (await self._services.get_rules(s, version.parts[s])).text for s in ASKED}
         return version, texts | {"session": session.text}
 
@@ -149,11 +154,12 @@ class Rulesets:
         return await asyncio.to_thread(self._store.put, name, parts, SHIPPED_BY, SHIPPED_NOTE)
 
     async def _load(self, version: RulesetVersion) -> InForce:
-        session = await asyncio.to_thread(self._shelf.get, version.parts["session"])
+        session = await self.session_part(version.parts["session"])
         kept = {s: await self._services.get_rules(s, version.parts[s]) for s in ASKED}
         check_agreement(session, kept["debt"].text, kept["conditioning"].text)
         documents = {service: rules.document for service, rules in kept.items()}
-        (nobody,) = await self._services.prescribe([(ProfileFacts(), _ANY_TIME)], version.parts["conditioning"])
+        stranger = Told({}, LedgerFacts(), ProfileFacts(), _ANY_TIME)
+        (nobody,) = await self._services.prescribe([stranger], version.parts["conditioning"])
         return InForce(version, session, documents | {"session": session.document}, nobody)
 
     async def _put(self, documents: Mapping[str, str], *, validate_only: bool) -> dict[str, Ruleset]:

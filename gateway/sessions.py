@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from gateway import page_tokens
@@ -32,9 +32,10 @@ from gateway.relay import Relay
 from gateway.rulesets import InForce, Rulesets
 from gateway.store import SessionStore
 from shared.clock import Clock
-from shared.errors import DependencyUnavailable
+from shared.errors import DependencyUnavailable, FieldViolation, InvalidRequest
 
 DEFAULT_PAGE_SIZE = 20
+FURTHEST_AHEAD = timedelta(days=365)
 
 
 class Sessions:
@@ -61,10 +62,20 @@ class Sessions:
         self._clock = clock
         self._new_id = new_id
 
-    async def preview(self, athlete_id: UUID, check_in: Mapping[str, int]) -> Plan:
-        """The plan that `start` would store now. Raises DependencyUnavailable if readiness or debt does not answer."""
+    async def preview(self, athlete_id: UUID, check_in: Mapping[str, int], time: datetime | None = None) -> Plan:
+        """The plan that `start` would store now, or at a time to come if nothing is trained until then.
+
+        Raises InvalidRequest if the time is past or too far ahead, and DependencyUnavailable if readiness
+        or debt does not answer.
+        """
+        now = self._clock.now()
+        time = time or now
+        if not now <= time <= now + FURTHEST_AHEAD:
+            last = (now + FURTHEST_AHEAD).isoformat(timespec="seconds")
+            message = f"must not be before now, nor more than {FURTHEST_AHEAD.days} days ahead, which is {last}"
+            raise InvalidRequest.of([FieldViolation("plan_time", message, "PLAN_TIME")])
         rules = self._rulesets.in_force
-        return compose(await self._inputs(athlete_id, check_in, rules), rules.session.rules)
+        return compose(await self._inputs(athlete_id, check_in, rules, time), rules.session.rules)
 
     async def start(
         self, athlete_id: UUID, check_in: Mapping[str, int], session_id: UUID | None
@@ -75,7 +86,7 @@ class Sessions:
         readiness or debt does not answer.
         """
         rules = self._rulesets.in_force
-        inputs = await self._inputs(athlete_id, check_in, rules)
+        inputs = await self._inputs(athlete_id, check_in, rules, self._clock.now())
         plan = compose(inputs, rules.session.rules)
         chosen = session_id or self._new_id()
         session = Session(athlete_id, chosen, Status.IN_PROGRESS, inputs, plan, inputs.planned_time)
@@ -136,14 +147,14 @@ class Sessions:
             self._services.profile(athlete_id, parts["conditioning"], now),
         )
 
-    async def _inputs(self, athlete_id: UUID, check_in: Mapping[str, int], rules: InForce) -> Inputs:
-        parts, now = rules.version.parts, self._clock.now()
+    async def _inputs(self, athlete_id: UUID, check_in: Mapping[str, int], rules: InForce, time: datetime) -> Inputs:
+        parts = rules.version.parts
         (overlay, readiness), ledger, profile = await asyncio.gather(
             self._graded(athlete_id, check_in, parts["readiness"]),
-            self._services.ledger(athlete_id, parts["debt"], now),
-            self._profile(athlete_id, rules, now),
+            self._services.ledger(athlete_id, parts["debt"], time),
+            self._profile(athlete_id, rules, time),
         )
-        return Inputs(check_in, readiness, ledger, profile, rules.stamp, now, overlay)
+        return Inputs(check_in, readiness, ledger, profile, rules.stamp, time, overlay)
 
     async def _graded(
         self, athlete_id: UUID, check_in: Mapping[str, int], rules: str

@@ -10,6 +10,7 @@ from conditioning_svc.domain.model import (
     Profile,
     Standing,
     UnknownLevel,
+    apply,
     check_event,
     complete,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "Profile",
     "Standing",
     "UnknownLevel",
+    "apply",
     "check_event",
     "complete",
     "looks_back_to",

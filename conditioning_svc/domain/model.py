@@ -123,6 +123,26 @@ def complete(standing: Standing, done: LevelCompleted, done_time: datetime, ladd
     return Standing(max(standing.level, reached), standing.epoch, max(standing.last_done_time or _NEVER, done_time))
 
 
+def apply(profile: Profile, event: ConditioningEvent, rules: ConditioningRules) -> Profile:
+    """The profile after verified work, by the rules that it was planned by: what the store makes of the same event.
+
+    Repeated events are not told apart, so that each must come once.
+    """
+    effect = event.effect
+    if isinstance(effect, BenchmarkMeasured):
+        place = effect.protocol, effect.equipment
+        measured = Benchmark(effect.average_watts, event.completed_time, event.session_id)
+        newest = max(
+            profile.benchmarks.get(place, measured), measured, key=lambda one: (one.measured_time, one.session_id)
+        )
+        return replace(profile, benchmarks={**profile.benchmarks, place: newest})
+    before = profile.standings.get(effect.protocol, Standing())
+    after = complete(before, effect, event.completed_time, rules.protocols[effect.protocol])
+    done = (*profile.recent, Done(effect.protocol, event.completed_time))
+    recent = tuple(sorted(done, key=lambda one: one.done_time, reverse=True))
+    return replace(profile, standings={**profile.standings, effect.protocol: after}, recent=recent)
+
+
 def check_event(event: ConditioningEvent, rules: ConditioningRules) -> None:
     """Returns if an event speaks of a level or machine that the rules have. Raises UnknownLevel."""
     effect = event.effect

@@ -1,7 +1,6 @@
 """What the three services say and hear."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +26,7 @@ from gateway.domain.inputs import (
 )
 from gateway.domain.overlay import Thresholds
 from gateway.domain.plan import Archetype, Conditioning, Effort, Protocol, Ruleset, State
+from gateway.domain.projection import Told
 from gateway.domain.session import BenchmarkMeasured, CheckInRecorded, Event, LevelCompleted, TrainingRecorded
 from shared.rpc import wire
 
@@ -101,8 +101,9 @@ def ledger(message: debt_pb.Ledger, rules: Ruleset) -> Ledger:
     return Ledger(message.completed_sessions, rotations, rules, facts)
 
 
-def told_ledger(facts: LedgerFacts, time: datetime) -> debt_pb.ToldLedger:
+def told_ledger(told: Told) -> debt_pb.ToldLedger:
     """Facts to rank, and the moment to rank them for."""
+    facts = told.ledger
     slots = [
         debt_pb.SlotTraining(
             slot=slot.slot, session_number=slot.session_number, trained_time=wire.to_timestamp(slot.trained_time)
@@ -110,7 +111,8 @@ def told_ledger(facts: LedgerFacts, time: datetime) -> debt_pb.ToldLedger:
         for slot in facts.slots
     ]
     ledger_facts = debt_pb.LedgerFacts(completed_sessions=facts.completed_sessions, slots=slots)
-    return debt_pb.ToldLedger(facts=ledger_facts, time=wire.to_timestamp(time))
+    assumed = [training_event(e, e.payload) for e in told.assumed if isinstance(e.payload, TrainingRecorded)]
+    return debt_pb.ToldLedger(facts=ledger_facts, time=wire.to_timestamp(told.time), assumed=assumed)
 
 
 def profile(message: conditioning_pb.ConditioningProfile, rules: Ruleset) -> ConditioningProfile:
@@ -127,8 +129,9 @@ def profile(message: conditioning_pb.ConditioningProfile, rules: Ruleset) -> Con
     )
 
 
-def told_profile(facts: ProfileFacts, time: datetime) -> conditioning_pb.ToldProfile:
+def told_profile(told: Told) -> conditioning_pb.ToldProfile:
     """Facts to prescribe for, and the moment."""
+    facts = told.profile
     levels = [
         conditioning_pb.LevelFacts(
             protocol=PROTOCOLS[level.protocol],
@@ -153,7 +156,12 @@ def told_profile(facts: ProfileFacts, time: datetime) -> conditioning_pb.ToldPro
         for work in facts.recent
     ]
     profile_facts = conditioning_pb.ProfileFacts(levels=levels, benchmarks=benchmarks, recent=recent)
-    return conditioning_pb.ToldProfile(facts=profile_facts, time=wire.to_timestamp(time))
+    assumed = [
+        conditioning_event(event, event.payload)
+        for event in told.assumed
+        if isinstance(event.payload, LevelCompleted | BenchmarkMeasured)
+    ]
+    return conditioning_pb.ToldProfile(facts=profile_facts, time=wire.to_timestamp(told.time), assumed=assumed)
 
 
 def check_in_event(event: Event, payload: CheckInRecorded) -> readiness_pb.CheckInEvent:

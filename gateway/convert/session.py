@@ -11,7 +11,17 @@ from google.protobuf.struct_pb2 import Struct
 from gateway.convert.internal import ARCHETYPES, EFFORTS, PROTOCOLS, STATES, to_check_in
 from gateway.domain.evidence import Evidence, Grade
 from gateway.domain.inputs import ConditioningProfile, Ledger
-from gateway.domain.plan import Block, BlockType, Conditioning, Exercise, LoadType, Plan, PlannedExercise, TrackingUnit
+from gateway.domain.plan import (
+    Block,
+    BlockType,
+    Conditioning,
+    Exercise,
+    LoadType,
+    Plan,
+    PlannedExercise,
+    Ruleset,
+    TrackingUnit,
+)
 from gateway.domain.session import (
     Delivery,
     Effect,
@@ -117,10 +127,27 @@ def plan(plan: Plan) -> plan_pb2.Plan:
         anchor_pattern=plan.anchor_pattern,
         blocks=map(_block, plan.blocks),
         decisions=map(wire.to_decision, plan.decisions),
-        rulesets=[
-            training_pb2.Ruleset(service=r.service, name=r.name, content_hash=r.content_hash) for r in plan.rulesets
-        ],
+        rulesets=map(ruleset, plan.rulesets),
         degraded=plan.degraded,
+    )
+
+
+def ruleset(ruleset: Ruleset) -> training_pb2.Ruleset:
+    """The version of the rules of one service."""
+    return training_pb2.Ruleset(service=ruleset.service, name=ruleset.name, content_hash=ruleset.content_hash)
+
+
+def conditioning(work: Conditioning) -> plan_pb2.Conditioning:
+    """Conditioning work."""
+    return plan_pb2.Conditioning(
+        protocol=PROTOCOLS[work.protocol],
+        level=work.level,
+        rounds=work.rounds,
+        work_seconds=work.work_seconds,
+        rest_seconds=work.rest_seconds,
+        effort=EFFORTS[work.effort],
+        target_watts=work.target_watts,
+        description=work.description,
     )
 
 
@@ -248,20 +275,7 @@ def _planned_exercise(planned: PlannedExercise) -> plan_pb2.PlannedExercise:
     return plan_pb2.PlannedExercise(
         exercise=exercise(planned.exercise),
         slot=planned.slot,
-        conditioning=None if work is None else _conditioning(work),
-    )
-
-
-def _conditioning(work: Conditioning) -> plan_pb2.Conditioning:
-    return plan_pb2.Conditioning(
-        protocol=PROTOCOLS[work.protocol],
-        level=work.level,
-        rounds=work.rounds,
-        work_seconds=work.work_seconds,
-        rest_seconds=work.rest_seconds,
-        effort=EFFORTS[work.effort],
-        target_watts=work.target_watts,
-        description=work.description,
+        conditioning=None if work is None else conditioning(work),
     )
 
 

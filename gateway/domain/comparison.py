@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from gateway.domain.inputs import Inputs
-from gateway.domain.plan import Conditioning, Plan, Protocol, State
+from gateway.domain.plan import Plan, Protocol, State
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def is_harder(before: Plan, after: Plan) -> bool:
 
 
 def _words(plan: Plan, aspect: Aspect) -> str:
-    work = _conditioning(plan)
+    work = plan.conditioning
     match aspect:
         case Aspect.STATE:
             return plan.state
@@ -132,12 +132,8 @@ def _words(plan: Plan, aspect: Aspect) -> str:
             return ""
 
 
-def _conditioning(plan: Plan) -> Conditioning | None:
-    return next((planned.conditioning for planned in plan.exercises if planned.conditioning), None)
-
-
 def _protocol(plan: Plan) -> Protocol | None:
-    work = _conditioning(plan)
+    work = plan.conditioning
     return None if work is None else work.protocol
 
 

@@ -146,6 +146,11 @@ class Plan:
         """Every planned exercise, in order. No name stands twice."""
         return tuple(planned for block in self.blocks for planned in block.exercises)
 
+    @property
+    def conditioning(self) -> Conditioning | None:
+        """The conditioning work, if there is any."""
+        return next((planned.conditioning for planned in self.exercises if planned.conditioning), None)
+
     def rules_of(self, service: str) -> str:
         """Content hash of the rules of a service that the plan was made by."""
         return next((ruleset.content_hash for ruleset in self.rulesets if ruleset.service == service), "")

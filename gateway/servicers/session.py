@@ -6,23 +6,37 @@ from flux.session.v1 import session_service_pb2 as pb
 from flux.session.v1 import session_service_pb2_grpc as pb_grpc
 
 from gateway.caller import athlete_of
-from gateway.convert import internal
+from gateway.convert import internal, projection
 from gateway.convert import session as convert
+from gateway.projections import Projections
 from gateway.rulesets import Rulesets
 from gateway.sessions import Sessions
+from shared.rpc import wire
 
 
 class SessionServicer(pb_grpc.SessionServiceServicer):
     """Plans, sessions, sets, and where the athlete stands."""
 
-    def __init__(self, sessions: Sessions, rulesets: Rulesets) -> None:
+    def __init__(self, sessions: Sessions, projections: Projections, rulesets: Rulesets) -> None:
         self._sessions = sessions
+        self._projections = projections
         self._rulesets = rulesets
 
     async def PreviewSession(self, request: pb.PreviewSessionRequest, context: object) -> pb.PreviewSessionResponse:
-        """Plans a session for a check-in."""
-        plan = await self._sessions.preview(athlete_of(context), internal.from_check_in(request.check_in))
+        """Plans a session for a check-in, today or on a day to come."""
+        time = wire.from_timestamp(request.plan_time, "plan_time") if request.HasField("plan_time") else None
+        plan = await self._sessions.preview(athlete_of(context), internal.from_check_in(request.check_in), time)
         return pb.PreviewSessionResponse(plan=convert.plan(plan))
+
+    async def ProjectSessions(self, request: pb.ProjectSessionsRequest, context: object) -> pb.ProjectSessionsResponse:
+        """Plans the sessions of the next weeks, if every one of them is completed as planned."""
+        lived = await self._projections.project(
+            athlete_of(context),
+            internal.from_check_in(request.check_in),
+            projection.calendar(request),
+            request.trial_watts if request.HasField("trial_watts") else None,
+        )
+        return projection.projected(lived)
 
     async def StartSession(self, request: pb.StartSessionRequest, context: object) -> pb.StartSessionResponse:
         """Plans a session and stores it."""

@@ -19,12 +19,12 @@ def to_timestamp(moment: datetime) -> Timestamp:
     return timestamp
 
 
-def from_timestamp(timestamp: Timestamp) -> datetime:
-    """A moment in UTC, to the microsecond. Raises InvalidRequest for what is no moment of the calendar."""
+def from_timestamp(timestamp: Timestamp, field: str = "timestamp") -> datetime:
+    """A moment in UTC, to the microsecond. Raises InvalidRequest that names `field` for no moment of the calendar."""
     try:
         return timestamp.ToDatetime(tzinfo=UTC)
     except (ValueError, OverflowError):
-        violation = FieldViolation("timestamp", "must be between the years 1 and 9999, with nanos below a second")
+        violation = FieldViolation(field, "must be between the years 1 and 9999, with nanos below a second")
         raise InvalidRequest.of([violation]) from None
 
 

@@ -189,7 +189,9 @@ def test_lists_and_maps_are_bounded_in_length_and_so_are_texts() -> None:
 def test_enums_and_choices_that_are_sent_are_never_unspecified() -> None:
     for field in request_fields():
         if field.field.type == FieldDescriptorProto.TYPE_ENUM:
-            rules = field.field.options.Extensions[RULES].enum
+            own = field.field.options.Extensions[RULES]
+            is_list = field.field.label == FieldDescriptorProto.LABEL_REPEATED
+            rules = own.repeated.items.enum if is_list else own.enum
             assert rules.defined_only, field.name
             assert list(rules.not_in) == [0], field.name
     for name in {name for method in methods() for name in reachable(method.method.input_type)}:
@@ -324,7 +326,7 @@ def test_the_public_api_is_versioned_in_its_paths() -> None:
 def test_what_only_reads_is_a_get_and_what_has_a_body_takes_all_of_it(method: Method) -> None:
     verb, path = route(method)
     reads = method.method.options.idempotency_level == MethodOptions.NO_SIDE_EFFECTS
-    plans = {"PreviewSession", "GenerateSession"}  # they read, but the check-in is a body
+    plans = {"PreviewSession", "ProjectSessions", "GenerateSession"}  # they read, but the check-in is a body
     assert (verb == "GET") == (reads and method.method.name not in plans)
     assert method.method.options.Extensions[HTTP].body == ("" if verb == "GET" else "*")
     fields = {field.field.name for field in messages()[method.method.input_type][1]}

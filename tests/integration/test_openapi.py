@@ -61,6 +61,8 @@ def a_day(recorder: Recorder) -> None:
     recorder.post("App_CompleteSession", f"/sessions/{session}/complete", claim)
 
     recorder.post("Session_PreviewSession", "/v1/sessions:preview", {"check_in": SORE})
+    weekly = {"check_in": SORE, "weeks": 2, "sessions_per_week": 1}
+    recorder.post("Session_ProjectSessions", "/v1/sessions:project", weekly)
     recorder.post("Session_StartSession", "/v1/sessions", {"check_in": SORE, "session_id": SESSION})
     sets = [{"exercise_name": bodies[0]["exercise_name"], "set_index": 0, "reps": 8, "weight_kg": 20, "client_rev": 1}]
     recorder.post("Session_LogSets", f"/v1/sessions/{SESSION}/sets", {"sets": sets})

@@ -40,6 +40,10 @@ class Athlete:
     def start(self, check_in: Json = SORE) -> Any:
         return self._post("/v1/sessions", {"check_in": check_in})["session"]
 
+    def project(self, check_in: Json = SORE) -> Any:
+        body = {"check_in": check_in, "weeks": 1, "sessions_per_week": 3}
+        return self._post("/v1/sessions:project", body)["sessions"]
+
     def _post(self, path: str, body: Json) -> Any:
         answer = httpx.post(self._url + path, json=body, headers=self._me)
         assert answer.status_code == 200, answer.text
@@ -145,6 +149,12 @@ def test_a_session_is_replayed_by_its_overlay_whatever_holds_now(operator: Opera
     for one, state in ((session, "ORANGE"), (later, "GREEN")):
         assert one["plan"]["state"] == f"READINESS_STATE_{state}"
         assert operator.replay(anna, one).is_identical
+
+
+def test_an_overlay_holds_for_days_to_come(operator: Operator, anna: Athlete, ben: Athlete) -> None:
+    operator.set(anna, CAREFUL)
+    for athlete, state in ((anna, "ORANGE"), (ben, "GREEN")):
+        assert [one["state"] for one in athlete.project()] == [f"READINESS_STATE_{state}"] * 3
 
 
 def test_a_comparison_of_rulesets_respects_the_overlay_of_then(

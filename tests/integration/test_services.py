@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from importlib.resources import files
 from itertools import permutations
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -63,6 +63,7 @@ HIIT, SIT, SS = (
     training_pb2.CONDITIONING_PROTOCOL_SS,
 )
 BIKE = "Assault Bike"
+EVIDENCE = conditioning_svc.app.versions().shipped[1]
 
 type Call = Callable[[str, Message], Any]
 
@@ -311,6 +312,32 @@ def test_a_batch_with_an_unknown_slot_records_nothing(debt: Call, debt_servicer:
     assert ledger.completed_sessions == 0
 
 
+def test_assumed_training_ranks_as_recorded_training_does_and_is_not_kept(debt: Call, clock: FixedClock) -> None:
+    clock.advance(timedelta(days=10))
+    history = [
+        training(1, "SQUAT", "CORE:SAGITTAL"),
+        training(2),
+        training(3, "PUSH", "SQUAT"),
+        training(4, "CORE:FRONTAL"),
+    ]
+    for known in range(len(history) + 1):
+        (before,) = ledgers(debt, ATHLETE)
+        told = debt_pb.ToldLedger(facts=before.facts, time=timestamp(clock.now()), assumed=history[known:])
+        (assumed,) = debt("BatchRankLedgers", debt_pb.BatchRankLedgersRequest(ledgers=[told])).ledgers
+        assert ledgers(debt, ATHLETE) == [before]
+        record_training(debt, *history[known:])
+        (recorded,) = ledgers(debt, ATHLETE)
+        recorded.athlete_id = ""
+        assert assumed == recorded
+
+
+def test_a_slot_that_takes_no_turns_cannot_be_assumed(debt_servicer: DebtServicer) -> None:
+    told = debt_pb.ToldLedger(time=timestamp(NOW), assumed=[training(1, "SQUATS")])
+    service = debt_pb.DESCRIPTOR.services_by_name["DebtService"]
+    request = debt_pb.BatchRankLedgersRequest(ledgers=[told])
+    assert "'SQUATS' takes no turns" in invoke_refused(debt_servicer, service, "BatchRankLedgers", request)
+
+
 # Conditioning.
 
 
@@ -488,6 +515,53 @@ def test_a_batch_with_an_unknown_level_or_machine_records_nothing(
     assert says in invoke_refused(conditioning_servicer, service, "BatchRecordConditioning", request)
     (profile,) = profiles(conditioning, ATHLETE)
     assert levels(profile) == {HIIT: 1, SIT: 1, SS: 1}
+
+
+@pytest.mark.parametrize("ruleset", [CONDITIONING, EVIDENCE], ids=["classic", "evidence"])
+def test_assumed_work_is_prescribed_for_as_recorded_work_is_and_is_not_kept(
+    conditioning: Call, clock: FixedClock, ruleset: Loaded[ConditioningRules]
+) -> None:
+    history = [
+        *(completed(1, HIIT, 1, days=1), measured(2, 240, days=1), completed(3, SIT, 1, days=2)),
+        *(completed(4, HIIT, 2, days=3), completed(5, SIT, 2, days=5), measured(6, 250, days=4)),
+        *(completed(7, HIIT, 7, days=6), completed(8, HIIT, 3, days=6.5, epoch=1)),
+    ]
+    clock.advance(timedelta(days=7))
+
+    def now() -> conditioning_pb.ConditioningProfile:
+        request = conditioning_pb.BatchPrescribeRequest(athlete_ids=[str(ATHLETE)], content_hash=ruleset.content_hash)
+        (profile,) = conditioning("BatchPrescribe", request).profiles
+        return cast("conditioning_pb.ConditioningProfile", profile)
+
+    for known, event in enumerate(history):
+        before = now()
+        told = conditioning_pb.ToldProfile(facts=before.facts, time=timestamp(clock.now()), assumed=[event])
+        request = conditioning_pb.BatchPrescribeForRequest(profiles=[told], content_hash=ruleset.content_hash)
+        (assumed,) = conditioning("BatchPrescribeFor", request).profiles
+        assert now() == before, known
+        record_conditioning(conditioning, event)
+        recorded = now()
+        recorded.athlete_id = ""
+        if ruleset is CONDITIONING:
+            # Work of the last days is not looked up where nothing limits it.
+            del assumed.facts.recent[:]
+        assert assumed == recorded, known
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (completed(2, SIT, 8), "SIT has levels 1 to 7, not 8"),
+        (measured(2, 200, equipment="Rower"), "not on 'Rower'"),
+    ],
+)
+def test_an_unknown_level_or_machine_cannot_be_assumed(
+    conditioning_servicer: ConditioningServicer, wrong: conditioning_pb.ConditioningEvent, says: str
+) -> None:
+    told = conditioning_pb.ToldProfile(time=timestamp(NOW), assumed=[wrong])
+    service = conditioning_pb.DESCRIPTOR.services_by_name["ConditioningService"]
+    request = conditioning_pb.BatchPrescribeForRequest(profiles=[told])
+    assert says in invoke_refused(conditioning_servicer, service, "BatchPrescribeFor", request)
 
 
 # All three.

@@ -18,7 +18,6 @@ import debt_svc.domain
 import readiness_svc.convert
 import readiness_svc.domain
 from conditioning_svc.rules import ConditioningRules
-from conditioning_svc.rules import Protocol as Ladder
 from debt_svc.rules import DebtRules
 from gateway.convert import internal
 from gateway.convert import session as convert
@@ -120,21 +119,8 @@ class DecisionsAlone:
             message = internal.training_event(event, payload)
             self._ledger = debt_svc.domain.apply(self._ledger, debt_svc.convert.training_event(message))
         elif isinstance(payload, LevelCompleted | BenchmarkMeasured):
-            self._condition(conditioning_svc.convert.conditioning_event(internal.conditioning_event(event, payload)))
-
-    def _condition(self, event: conditioning_svc.domain.ConditioningEvent) -> None:
-        effect, profile = event.effect, self._profile
-        standings, benchmarks = dict(profile.standings), dict(profile.benchmarks)
-        ladder = self._conditioning.protocols[Ladder(effect.protocol)]
-        if isinstance(effect, conditioning_svc.domain.LevelCompleted):
-            standing = profile.standing(effect.protocol, ladder)
-            standings[effect.protocol] = conditioning_svc.domain.complete(
-                standing, effect, event.completed_time, ladder
-            )
-        else:
-            measured = conditioning_svc.domain.Benchmark(effect.average_watts, event.completed_time, event.session_id)
-            benchmarks[effect.protocol, effect.equipment] = measured
-        self._profile = conditioning_svc.domain.Profile(standings, benchmarks)
+            done = conditioning_svc.convert.conditioning_event(internal.conditioning_event(event, payload))
+            self._profile = conditioning_svc.domain.apply(self._profile, done, self._conditioning)
 
 
 class ThroughTheFrontDoor:
