@@ -3,7 +3,8 @@
 import asyncio
 from uuid import UUID
 
-from gateway.domain.overlay import Overlay, OverlayInForce, OverlayVersion, loosened
+from gateway.domain.overlay import Overlay, OverlayInForce, OverlayVersion
+from gateway.domain.overlay_check import problems
 from gateway.overlay_store import OverlayStore
 from gateway.rulesets import Rulesets
 from shared.rules_loader import Loaded, Problem, RulesError, line_of, load_text
@@ -47,9 +48,9 @@ class Overlays:
         return await self._store.page(after, size)
 
     def _check(self, loaded: Loaded[Overlay], file: str) -> None:
-        """Returns if an overlay loosens nothing of the ruleset in force. Raises RulesError."""
+        """Returns if an overlay fits the ruleset in force. Raises RulesError."""
         in_force = self._rulesets.in_force
-        found = loosened(loaded.rules, in_force.documents["readiness"]["signals"])
-        problems = [Problem(file, line_of(loaded.text, path), message) for path, message in found]
-        if problems:
-            raise RulesError(problems)
+        found = problems(loaded.rules, in_force.documents["readiness"]["signals"], in_force.session.rules)
+        told = [Problem(file, line_of(loaded.text, path), message) for path, message in found]
+        if told:
+            raise RulesError(told)

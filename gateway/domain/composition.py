@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from gateway.domain.inputs import Inputs
+from gateway.domain.overlaid import still_due, why_disabled, why_no_conditioning, why_unavailable
 from gateway.domain.plan import (
     CONDITIONING_SLOT,
     MAIN_ROTATION,
@@ -20,6 +21,7 @@ from shared.decision import Decision
 
 def compose(inputs: Inputs, rules: SessionRules) -> Plan:
     """Today's session for these inputs. Total over inputs that agree with the rules; never raises."""
+    inputs = still_due(inputs, rules)
     composer = _Composer(inputs, rules)
     readiness = inputs.readiness
     blocks = [composer.block(template) for template in rules.templates[readiness.archetype]]
@@ -43,6 +45,7 @@ class _Composer:
         self._inputs = inputs
         self._rules = rules
         self._state = inputs.readiness.state
+        self._own = inputs.own
         self._used: set[str] = set()
         self._turns: dict[str, str] = {}
 
@@ -98,20 +101,25 @@ class _Composer:
         return slot
 
     def _select(self, slot: str) -> list[PlannedExercise]:
-        variants = self._rules.selections[slot]
-        own = Variant(self._state.value)
-        variant = own if own in variants else Variant.DEFAULT
-        rule_id = f"session.selections.{slot}.{variant.value}"
+        if self._own.disables(slot):
+            self.decisions.append(why_disabled(slot, self._state))
+            return []
+        variants, variant = self._rules.selections[slot], self._rules.variant(slot, self._state)
         inputs = {"state": self._state.value}
-        if variant not in variants:
+        if variant is None:
             sentence = f"{slot} is left out: it has no exercise when {self._state.value}."
             listed = tuple(name for names in variants.values() for name in names)
             self.decisions.append(Decision(slot, "", f"session.selections.{slot}", inputs, sentence, "", listed))
             return []
+        rule_id = f"session.selections.{slot}.{variant.value}"
         spares = [name for name in variants.get(Variant.SPARE, ()) if name not in variants[variant]]
         planned = []
         for wanted in variants[variant]:
             name = wanted if wanted not in self._used else next((s for s in spares if s not in self._used), None)
+            gone = next((one for one in (wanted, name) if one in self._own.unavailable), None)
+            if gone is not None:
+                self.decisions.append(why_unavailable(slot, gone, self._state))
+                continue
             self.decisions.append(_why_exercise(slot, wanted, name, rule_id, inputs))
             if name is not None:
                 self._used.add(name)
@@ -120,8 +128,11 @@ class _Composer:
 
     def _conditioning(self) -> list[PlannedExercise]:
         prescription = self._inputs.profile.prescriptions[self._state]
-        self.decisions.extend(prescription.decisions)
         work = prescription.conditioning
+        if work.equipment in self._own.unavailable:
+            self.decisions.append(why_no_conditioning(work))
+            return []
+        self.decisions.extend(prescription.decisions)
         self._used.add(work.equipment)
         return [PlannedExercise(self._rules.exercise(work.equipment), CONDITIONING_SLOT, work)]
 

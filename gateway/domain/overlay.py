@@ -3,15 +3,11 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from gateway.domain.plan import Ruleset
 
 type Problems = Iterator[tuple[tuple[str | int, ...], str]]
-type Signals = Mapping[str, Mapping[str, Any]]
-"""The signals of the rules of readiness, as their document holds them."""
-
 # The end of the scale that check-ins answer on, from 0.
 _SCALE_END = 10
 
@@ -47,11 +43,24 @@ class Thresholds:
 NO_THRESHOLDS = Thresholds()
 
 
+def pattern_of(slot: str) -> str:
+    """The pattern of a slot: `SQUAT` of `SQUAT:ACCESSORY`."""
+    return slot.partition(":")[0]
+
+
 @dataclass(frozen=True)
 class Overlay:
     """All that an operator may make stricter for one athlete. Stored with sessions: fields are only ever added."""
 
     readiness: Thresholds = NO_THRESHOLDS
+    disabled_patterns: tuple[str, ...] = ()
+    """No slot of these patterns is planned."""
+    unavailable: tuple[str, ...] = ()
+    """Exercises that cannot be done for want of equipment, the conditioning machine among them."""
+
+    def disables(self, slot: str) -> bool:
+        """Whether a slot is one of a pattern that is taken away."""
+        return pattern_of(slot) in self.disabled_patterns
 
     def problems(self) -> Problems:
         """What the types cannot say: an overlay changes something."""
@@ -85,16 +94,3 @@ class OverlayVersion:
     author: str
     note: str
     created_time: datetime
-
-
-def loosened(overlay: Overlay, signals: Signals) -> Problems:
-    """Where an overlay is looser than the rules of readiness in force, and what it may say at most."""
-    for signal, own in overlay.readiness.by_signal.items():
-        rule = signals[signal]
-        higher = rule["worse"] == "HIGHER"
-        for bound in ("lower", "upper"):
-            wanted, given = getattr(own, bound), rule[bound]
-            if (wanted > given) if higher else (wanted < given):
-                limit = f"at {'most' if higher else 'least'} {given}"
-                message = f"an overlay may only tighten: {bound} of {signal} is {given} in the rules in force"
-                yield ("readiness", signal, bound), f"{message}, so it must be {limit}, not {wanted}"

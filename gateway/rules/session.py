@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from gateway.domain.plan import MAIN_SUFFIX, Archetype, Exercise
+from gateway.domain.plan import MAIN_SUFFIX, Archetype, Exercise, State
 from gateway.rules import knee, reach
 from gateway.rules.parts import (
     BlockTemplate,
@@ -36,6 +36,16 @@ class SessionRules:
         """An exercise that is known to be in the catalog."""
         entry = self.catalog[name]
         return Exercise(name, entry.unilateral, entry.load, entry.unit)
+
+    def variant(self, slot: str, state: State) -> Variant | None:
+        """The list of a slot that is for a state; None if it has none."""
+        own = Variant(state.value)
+        return next((variant for variant in (own, Variant.DEFAULT) if variant in self.selections[slot]), None)
+
+    def listed(self, slot: str, state: State) -> tuple[str, ...]:
+        """The exercises that a slot gives in a state, be it none."""
+        variant = self.variant(slot, state)
+        return () if variant is None else self.selections[slot][variant]
 
     @property
     def exercises(self) -> tuple[Exercise, ...]:

@@ -21,6 +21,7 @@ from tests.integration.ruleset_helpers import Operator as RulesOperator
 from tests.tokens import bearer
 
 CAREFUL = "# a meniscus that was operated on\nreadiness:\n  knee_pain: {lower: 2, upper: 4}\n"
+FINE = {"knee_pain": 0, "energy": 10}
 SORE = {"knee_pain": 3, "energy": 8}
 
 type Json = Mapping[str, Any]
@@ -43,6 +44,14 @@ class Athlete:
     def project(self, check_in: Json = SORE) -> Any:
         body = {"check_in": check_in, "weeks": 1, "sessions_per_week": 3}
         return self._post("/v1/sessions:project", body)["sessions"]
+
+    def complete(self, session: Json) -> None:
+        """Completes a session with a set of everything."""
+        done = [
+            {"exercise_name": one["exercise"]["name"], "set_index": 0, "reps": 5, "seconds": 30}
+            for one in exercises(session["plan"])
+        ]
+        self._post(f"/v1/sessions/{session['session_id']}:complete", {"sets": done})
 
     def _post(self, path: str, body: Json) -> Any:
         answer = httpx.post(self._url + path, json=body, headers=self._me)
@@ -107,6 +116,10 @@ def operator(fresh_stack: Stack) -> Iterator[Operator]:
         yield Operator(channel)
 
 
+def exercises(plan: Json) -> list[Json]:
+    return [one for block in plan["blocks"] for one in block["exercises"]]
+
+
 def stamps(plan: Json) -> list[str]:
     return [ruleset["service"] for ruleset in plan["rulesets"]]
 
@@ -138,6 +151,28 @@ def test_an_overlay_holds_for_one_athlete_from_the_next_plan_on(
     assert said(fresh_stack, "rules", "overlay", "clear", anna.athlete_id) == "the overlay is taken away\n"
     assert anna.preview() == before
     assert said(fresh_stack, "rules", "overlay", "clear", anna.athlete_id) == "the athlete had no overlay\n"
+
+
+def test_patterns_and_equipment_are_taken_from_one_athlete_and_sessions_go_on(
+    operator: Operator, anna: Athlete, ben: Athlete
+) -> None:
+    before = ben.preview(FINE)
+    operator.set(anna, "disabled_patterns: [SQUAT]\nunavailable: [Assault Bike, Hurdle Jump]\n")
+    anchors = []
+    for _ in range(4):
+        session = anna.start(FINE)
+        plan = session["plan"]
+        anchors.append(plan["anchor_pattern"])
+        found = exercises(plan)
+        assert not {"Assault Bike", "Hurdle Jump"} & {one["exercise"]["name"] for one in found}
+        assert not [one["slot"] for one in found if one["slot"].startswith("SQUAT")]
+        assert {"overlay.disabled_patterns", "overlay.unavailable"} <= set(decisions(plan))
+        anna.complete(session)
+        assert operator.replay(anna, session).is_identical
+    assert anchors == ["PUSH", "HINGE", "PULL", "PUSH"]
+    assert ben.preview(FINE) == before
+    operator.clear(anna)
+    assert anna.preview(FINE)["anchor_pattern"] == "SQUAT"
 
 
 def test_a_session_is_replayed_by_its_overlay_whatever_holds_now(operator: Operator, anna: Athlete) -> None:
@@ -183,6 +218,9 @@ def test_what_loosens_or_is_unknown_is_told_with_file_and_line(
     file.write_text("readiness:\n  knee_pian: {lower: 3, upper: 5}\n", encoding="utf-8")
     (line,) = refused(fresh_stack, "rules", "overlay", "set", anna.athlete_id, file)
     assert line == "anna.yaml:2: readiness: unknown key 'knee_pian'; did you mean 'knee_pain'?"
+    file.write_text("unavailable:\n  - Assault Bike\n  - Bak Squat\n", encoding="utf-8")
+    (line,) = refused(fresh_stack, "rules", "overlay", "set", anna.athlete_id, file)
+    assert line == "anna.yaml:3: unknown exercise 'Bak Squat'; did you mean 'Back Squat'?"
     (line,) = refused(fresh_stack, "rules", "overlay", "set", anna.athlete_id, tmp_path / "nothing.yaml")
     assert line == f"{tmp_path / 'nothing.yaml'} cannot be read: No such file or directory"
     assert said(fresh_stack, "rules", "overlay", "show", anna.athlete_id) == "the athlete has no overlay\n"

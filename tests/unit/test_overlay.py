@@ -1,19 +1,48 @@
 """Overlays: what they may say, what they may never loosen, and that they never make a day harder."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.overlay import Overlay, loosened
+from gateway.domain import overlay_check
+from gateway.domain.comparison import is_harder
+from gateway.domain.composition import compose
+from gateway.domain.inputs import Inputs
+from gateway.domain.overlay import NO_THRESHOLDS, Bounds, Overlay, OverlayInForce, Thresholds, pattern_of
+from gateway.domain.plan import BlockType, Plan
+from gateway.domain.plan import State as PlanState
+from gateway.domain.session import EffectKind, settle
+from gateway.rules import Variant
 from readiness_svc.domain import evaluate
 from readiness_svc.rules import SCALE, Bands, Direction, ReadinessRules, State
+from shared.decision import Decision
 from shared.rules_loader import RulesError, load_text
-from tests.unit.builders import READINESS
+from tests.unit.builders import (
+    BIKE,
+    NOW,
+    PATTERNS,
+    READINESS,
+    SESSION,
+    days_ago,
+    due,
+    everything_done,
+    history,
+    ids,
+    inputs,
+    names,
+    plan,
+    profile,
+    slots,
+    started,
+)
 
+RULES = SESSION.rules
 SIGNALS: Mapping[str, Any] = READINESS.document["signals"]
 GRID = list(product(SCALE, SCALE))
 
@@ -29,7 +58,7 @@ def refused(text: str) -> str:
 
 
 def problems(text: str) -> list[tuple[tuple[str | int, ...], str]]:
-    return list(loosened(read(text), SIGNALS))
+    return list(overlay_check.problems(read(text), SIGNALS, RULES))
 
 
 # What may be said.
@@ -42,7 +71,7 @@ def problems(text: str) -> list[tuple[tuple[str | int, ...], str]]:
         ("readiness: {}", "overlay.yaml:1: an overlay must hold something; `flux rules overlay clear` takes one away"),
         ("", "overlay.yaml:1: the file is empty"),
         ("readyness: {}", "overlay.yaml:1: unknown key 'readyness'; did you mean 'readiness'?"),
-        ("evidence: {working_sets: 0}", "overlay.yaml:1: unknown key 'evidence'; known are 'readiness'"),
+        ("evidence: {working_sets: 0}", "overlay.yaml:1: unknown key 'evidence'; known are "),
         (
             "readiness:\n  knee_pian: {lower: 3, upper: 5}",
             "overlay.yaml:2: readiness: unknown key 'knee_pian'; did you mean 'knee_pain'?",
@@ -89,6 +118,38 @@ def test_each_bound_that_would_loosen_is_refused_at_its_place(text: str, path: t
 def test_every_loosening_is_told_at_once() -> None:
     text = "readiness: {knee_pain: {lower: 5, upper: 7}, energy: {lower: 1, upper: 2}}"
     assert len(problems(text)) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "words"),
+    [
+        ("disabled_patterns: [CORE, SQAT]", ("disabled_patterns", 1), "unknown pattern 'SQAT'; did you mean 'SQUAT'?"),
+        ("disabled_patterns: [CORE, CORE]", ("disabled_patterns", 1), "'CORE' stands twice"),
+        (
+            "unavailable: [Asault Bike]",
+            ("unavailable", 0),
+            "unknown exercise 'Asault Bike'; did you mean 'Assault Bike'?",
+        ),
+        ("unavailable: [Chin Up, Chin Up]", ("unavailable", 1), "'Chin Up' stands twice"),
+    ],
+)
+def test_a_name_that_stands_for_nothing_or_twice_is_refused_at_its_place(
+    text: str, place: tuple[str, int], words: str
+) -> None:
+    assert problems(text) == [(place, words)]
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "days"),
+    [
+        ("disabled_patterns: [SQUAT, PUSH, HINGE, PULL]", "disabled_patterns", ["GREEN", "ORANGE"]),
+        ("unavailable: [Back Squat, BB Bench Press, BB RDL, Chin Up]", "unavailable", ["GREEN"]),
+        ("{disabled_patterns: [PUSH, HINGE, PULL], unavailable: [Back Squat]}", "disabled_patterns", ["GREEN"]),
+    ],
+)
+def test_a_main_lift_must_be_left_for_every_day_of_training(text: str, key: str, days: list[str]) -> None:
+    message = "no main lift would be left on a {} day; leave one of SQUAT, PUSH, HINGE, PULL"
+    assert problems(text) == [((key,), message.format(day)) for day in days]
 
 
 def test_what_is_as_strict_as_the_rules_or_stricter_loosens_nothing() -> None:
@@ -154,3 +215,172 @@ def test_each_signal_with_bounds_of_its_own_is_explained() -> None:
 def test_the_margins_are_those_of_the_bounds_that_decided() -> None:
     verdict = evaluate({"knee_pain": 1, "energy": 10}, READINESS.rules, {"knee_pain": (2, 4)})
     assert [reading.margin for reading in verdict.readings] == [1, 6]
+
+
+# What is left of a plan.
+
+
+def overlaid(given_inputs: Inputs, own: Overlay) -> Inputs:
+    """The same day, planned by an overlay: readiness decides by its bounds, as the gateway asks it to."""
+    state = evaluate(given_inputs.check_in, READINESS.rules, bounds_of(own)).state.name
+    heard = inputs(PlanState(state)).readiness
+    return replace(given_inputs, readiness=heard, overlay=OverlayInForce("abc", own))
+
+
+def bounds_of(own: Overlay) -> dict[str, tuple[int, int]]:
+    return {signal: (bounds.lower, bounds.upper) for signal, bounds in own.readiness.by_signal.items()}
+
+
+def planned(given_inputs: Inputs, own: Overlay) -> Plan:
+    return compose(overlaid(given_inputs, own), RULES)
+
+
+def told(whole: Plan) -> list[Decision]:
+    """What the plan says of the overlay."""
+    return [one for one in whole.decisions if one.rule_id.startswith("overlay.")]
+
+
+NO_SQUAT = Overlay(disabled_patterns=("SQUAT",))
+NO_BIKE = Overlay(unavailable=(BIKE,))
+
+
+def test_the_next_pattern_is_due_in_place_of_one_that_is_taken_away() -> None:
+    whole = planned(inputs(ledger=due("SQUAT")), NO_SQUAT)
+    assert whole.anchor_pattern == "PUSH"
+    assert names(whole, BlockType.MAIN) == ["BB Bench Press"]
+    why, accessory = told(whole)
+    assert (why.subject, why.outcome, why.rule_id) == ("anchor_pattern", "PUSH", "overlay.disabled_patterns")
+    assert why.sentence == "PUSH is next: the athlete's overlay leaves nothing of SQUAT."
+    assert why.alternatives == ("HINGE", "PULL")
+    assert why.inputs["passed_over"] == "SQUAT"
+    assert (accessory.subject, accessory.outcome) == ("SQUAT:ACCESSORY", "")
+    assert accessory.sentence == "SQUAT:ACCESSORY is left out: the athlete's overlay takes this pattern away."
+
+
+def test_a_pattern_whose_lift_is_unavailable_today_is_passed_over_and_stays_due_for_the_day_that_has_another() -> None:
+    own = Overlay(unavailable=("Back Squat",))
+    green = planned(inputs(PlanState.GREEN, due("SQUAT")), own)
+    assert green.anchor_pattern == "PUSH"
+    assert told(green)[0].rule_id == "overlay.unavailable"
+    orange = planned(inputs(PlanState.ORANGE, due("SQUAT")), own)
+    assert names(orange, BlockType.MAIN) == ["Box Squat (Vertical Shin)"]
+    assert told(orange) == []
+
+
+def test_the_anchor_of_a_recovery_day_is_one_that_can_be_trained() -> None:
+    whole = planned(inputs(PlanState.RED, due("SQUAT")), NO_SQUAT)
+    assert whole.anchor_pattern == "PUSH"
+    assert told(whole)[0].sentence.endswith("A recovery session does not pay it, so it stays due.")
+
+
+def test_an_unavailable_exercise_is_left_out_of_its_slot_and_the_others_stay() -> None:
+    whole = planned(inputs(), Overlay(unavailable=("Hurdle Jump",)))
+    assert names(whole, BlockType.POWER) == ["Hang Power Clean"]
+    (why,) = told(whole)
+    assert why.sentence == "Hurdle Jump is left out of RFD:HIGH: the athlete's overlay says that it is unavailable."
+    assert why.alternatives == ("Hurdle Jump",)
+
+
+def test_an_unavailable_exercise_is_not_replaced() -> None:
+    mobility = {Variant.DEFAULT: ("Inchworms", "Cat Cow"), Variant.SPARE: ("Pigeon Stretch",)}
+    rules = replace(RULES, selections={**RULES.selections, "MOBILITY:DYNAMIC": mobility})
+    whole = compose(overlaid(inputs(), Overlay(unavailable=("Cat Cow",))), rules)
+    assert names(whole, BlockType.PREP)[:2] == ["Inchworms", "SL Knee Extension Iso"]
+
+
+@pytest.mark.parametrize("state", PlanState)
+def test_without_the_machine_there_is_no_conditioning_and_completing_moves_no_ladder(state: PlanState) -> None:
+    day = overlaid(inputs(state), NO_BIKE)
+    whole = compose(day, RULES)
+    assert names(whole, BlockType.CONDITIONING) == []
+    (why,) = told(whole)
+    assert why.sentence == "Conditioning is left out: the athlete's overlay says that Assault Bike is unavailable."
+    assert [one.subject for one in whole.decisions].count("conditioning") == 1
+    completion, _ = settle(
+        started(day), everything_done(whole), RULES.evidence, session_number=1, completed_time=NOW, new_id=ids()
+    )
+    assert {effect.kind for effect in completion.effects} == {EffectKind.SLOT_DEBT}
+
+
+def test_the_patterns_that_are_left_come_round() -> None:
+    anchors: list[str] = []
+    events: list[list[str]] = []
+    for _ in range(9):
+        whole = planned(inputs(ledger=history(*events)), NO_SQUAT)
+        anchors.append(whole.anchor_pattern)
+        events.append([slot.removesuffix(":MAIN") for slot in slots(whole)])
+    assert anchors == ["PUSH", "HINGE", "PULL"] * 3
+
+
+def test_the_plan_names_the_overlay_and_is_otherwise_the_same_where_it_takes_nothing() -> None:
+    day = inputs(PlanState.GREEN, due("PUSH"))
+    without, whole = plan(PlanState.GREEN, due("PUSH")), planned(day, Overlay(unavailable=("Push Up",)))
+    assert [(r.service, r.name, r.content_hash) for r in whole.rulesets[4:]] == [("overlay", "athlete", "abc")]
+    assert replace(whole, rulesets=whole.rulesets[:4]) == without
+
+
+def test_an_overlay_that_a_later_ruleset_leaves_without_any_main_lift_still_gives_a_plan() -> None:
+    whole = planned(inputs(), Overlay(disabled_patterns=PATTERNS))
+    assert whole.anchor_pattern == "SQUAT"
+    assert names(whole, BlockType.MAIN) == []
+    assert names(whole, BlockType.POWER)
+
+
+# Every athlete, on every kind of day, with every overlay.
+
+ledgers = st.lists(st.sets(st.sampled_from([*PATTERNS, "CORE:FRONTAL", "PUSH:ACCESSORY_VERTICAL"])), max_size=5).map(
+    lambda sessions: history(*[sorted(session) for session in sessions])
+)
+profiles = st.builds(
+    profile,
+    st.integers(1, 7),
+    st.integers(1, 7),
+    watts=st.none() | st.just(217),
+    sit_done=st.none() | st.just(days_ago(3)),
+)
+days = st.builds(inputs, st.sampled_from(PlanState), ledgers, profiles)
+thresholds = st.just(NO_THRESHOLDS) | st.builds(
+    Thresholds, *[st.none() | bounds.map(lambda pair: Bounds(*pair)) for _ in range(2)]
+)
+overlays = st.builds(
+    Overlay,
+    thresholds,
+    st.sets(st.sampled_from(sorted(set(map(pattern_of, RULES.selections))))).map(lambda one: tuple(sorted(one))),
+    st.sets(st.sampled_from(sorted(RULES.catalog))).map(lambda one: tuple(sorted(one))),
+)
+
+
+@given(days, overlays)
+def test_no_overlay_gives_a_harder_session(day: Inputs, own: Overlay) -> None:
+    before, after = compose(day, RULES), planned(day, own)
+    assert not is_harder(before, after)
+    assert State[after.state] >= State[before.state]
+    for one in after.exercises:
+        if one.conditioning is None:
+            # Nothing but what the rules themselves give to the slot on such a day.
+            assert one.exercise.name in RULES.listed(one.slot, after.state)
+
+
+@given(days, overlays)
+def test_nothing_that_is_taken_away_is_planned(day: Inputs, own: Overlay) -> None:
+    whole = planned(day, own)
+    assert not {one.exercise.name for one in whole.exercises} & set(own.unavailable)
+    assert not {pattern_of(slot) for slot in slots(whole)} & set(own.disabled_patterns)
+
+
+@given(days, overlays)
+def test_what_an_overlay_takes_from_a_plan_is_explained(day: Inputs, own: Overlay) -> None:
+    by_same_state = compose(replace(overlaid(day, own), overlay=None), RULES)
+    whole = planned(day, own)
+    assert bool(told(whole)) or whole.blocks == by_same_state.blocks
+    for one in told(whole):
+        assert one.inputs
+        assert one.sentence.endswith(".")
+
+
+@given(days, overlays)
+def test_inputs_with_an_overlay_survive_being_stored_and_give_the_same_plan_again(day: Inputs, own: Overlay) -> None:
+    given_inputs = overlaid(day, own)
+    kept = msgspec.json.decode(msgspec.json.encode(given_inputs), type=Inputs)
+    assert kept == given_inputs
+    assert msgspec.json.encode(compose(kept, RULES)) == msgspec.json.encode(compose(given_inputs, RULES))
