@@ -59,7 +59,8 @@ SHIPPED = ("rules.yaml", "rules_evidence.yaml")
 def build(settings: GatewaySettings) -> AsyncService:
     """The gateway on the database and services of `settings`. Raises RulesError if its rules cannot be used."""
     database, blocking_database = AsyncDatabase(settings.database_url), Database(settings.database_url)
-    services = Services(Targets(settings.readiness_target, settings.debt_target, settings.conditioning_target))
+    targets = Targets(settings.readiness_target, settings.debt_target, settings.conditioning_target)
+    services = Services(targets, time.monotonic)
     shelf = RulesShelf(versions(), tables.rules, blocking_database)
     rulesets = Rulesets(RulesetStore(blocking_database), shelf, services)
     outbox = Outbox(database)

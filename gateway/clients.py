@@ -1,6 +1,6 @@
 """The three services, as the gateway calls them. One that does not answer is DependencyUnavailable."""
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, cast
@@ -18,6 +18,7 @@ from flux.rules.v1.keeper_service_pb2_grpc import RulesKeeperServiceStub
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
+from gateway.breaker import CircuitBreaker
 from gateway.convert import internal
 from gateway.domain.inputs import ConditioningProfile, Ledger, Readiness
 from gateway.domain.overlay import Thresholds
@@ -67,7 +68,8 @@ class KeptRules:
 class Services:
     """Stubs of the three services over one channel each."""
 
-    def __init__(self, targets: Targets) -> None:
+    def __init__(self, targets: Targets, monotonic: Callable[[], float]) -> None:
+        self._breaker = CircuitBreaker(monotonic)
         self._channels = [
             _channel(targets.readiness, readiness_pb.DESCRIPTOR, "ReadinessService"),
             _channel(targets.debt, debt_pb.DESCRIPTOR, "DebtService"),
@@ -95,7 +97,7 @@ class Services:
             athlete_bounds=[internal.athlete_bounds(own) for _, own in check_ins],
             content_hash=rules,
         )
-        answer = await _call("readiness", self._readiness.BatchEvaluateReadiness, request)
+        answer = await self._call("readiness", self._readiness.BatchEvaluateReadiness, request)
         ruleset = internal.ruleset(answer.ruleset)
         return [internal.readiness(verdict, ruleset) for verdict in answer.verdicts]
 
@@ -104,13 +106,13 @@ class Services:
         request = debt_pb.BatchGetLedgersRequest(
             athlete_ids=[str(athlete_id)], content_hash=rules, time=wire.to_timestamp(time)
         )
-        answer = await _call("debt", self._debt.BatchGetLedgers, request)
+        answer = await self._call("debt", self._debt.BatchGetLedgers, request)
         return internal.ledger(answer.ledgers[0], internal.ruleset(answer.ruleset))
 
     async def rank(self, told: Sequence[Told], rules: str) -> list[Ledger]:
         """What would be due by these facts, at most 256. Raises DependencyUnavailable."""
         request = debt_pb.BatchRankLedgersRequest(ledgers=map(internal.told_ledger, told), content_hash=rules)
-        answer = await _call("debt", self._debt.BatchRankLedgers, request)
+        answer = await self._call("debt", self._debt.BatchRankLedgers, request)
         ruleset = internal.ruleset(answer.ruleset)
         return [internal.ledger(ledger, ruleset) for ledger in answer.ledgers]
 
@@ -119,14 +121,14 @@ class Services:
         request = conditioning_pb.BatchPrescribeRequest(
             athlete_ids=[str(athlete_id)], content_hash=rules, time=wire.to_timestamp(time)
         )
-        answer = await _call("conditioning", self._conditioning.BatchPrescribe, request)
+        answer = await self._call("conditioning", self._conditioning.BatchPrescribe, request)
         return internal.profile(answer.profiles[0], internal.ruleset(answer.ruleset))
 
     async def prescribe(self, told: Sequence[Told], rules: str) -> list[ConditioningProfile]:
         """What would be prescribed by these facts, at most 256. Raises DependencyUnavailable."""
         profiles = map(internal.told_profile, told)
         request = conditioning_pb.BatchPrescribeForRequest(profiles=profiles, content_hash=rules)
-        answer = await _call("conditioning", self._conditioning.BatchPrescribeFor, request)
+        answer = await self._call("conditioning", self._conditioning.BatchPrescribeFor, request)
         ruleset = internal.ruleset(answer.ruleset)
         return [internal.profile(profile, ruleset) for profile in answer.profiles]
 
@@ -134,7 +136,7 @@ class Services:
         """Hands a service its part of a ruleset. Raises RulesError, DependencyUnavailable."""
         request = keeper_pb.PutRulesRequest(yaml=yaml, validate_only=validate_only)
         try:
-            answer = await _call(service, self._keepers[service].PutRules, request)
+            answer = await self._call(service, self._keepers[service].PutRules, request)
         except grpc.aio.AioRpcError as error:
             problems = _problems(error)
             if not problems:
@@ -145,13 +147,13 @@ class Services:
     async def get_rules(self, service: str, content_hash: str) -> KeptRules:
         """A version of a service's rules, the shipped default if the hash is empty. Raises DependencyUnavailable."""
         request = keeper_pb.GetRulesRequest(content_hash=content_hash)
-        answer = await _call(service, self._keepers[service].GetRules, request)
+        answer = await self._call(service, self._keepers[service].GetRules, request)
         return _kept(answer)
 
     async def get_shipped_rules(self, service: str, name: str) -> KeptRules:
         """A service's part of a shipped ruleset. Raises UnknownRules, DependencyUnavailable."""
         try:
-            answer = await _call(service, self._keepers[service].GetRules, keeper_pb.GetRulesRequest(name=name))
+            answer = await self._call(service, self._keepers[service].GetRules, keeper_pb.GetRulesRequest(name=name))
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.NOT_FOUND:
                 raise UnknownRules(name) from error
@@ -162,24 +164,43 @@ class Services:
         """Hands check-ins to readiness. Raises DependencyUnavailable, or grpc.RpcError if they are refused for good."""
         messages = [internal.check_in_event(event, payload) for event, payload in events]
         request = readiness_pb.BatchRecordCheckInsRequest(events=messages)
-        await _call("readiness", self._readiness.BatchRecordCheckIns, request)
+        await self._call("readiness", self._readiness.BatchRecordCheckIns, request)
 
     async def record_training(self, events: Sequence[tuple[Event, TrainingRecorded]]) -> None:
         """Hands completed sessions to debt. Raises DependencyUnavailable, or grpc.RpcError if refused for good."""
         messages = [internal.training_event(event, payload) for event, payload in events]
         request = debt_pb.BatchRecordTrainingRequest(events=messages)
-        await _call("debt", self._debt.BatchRecordTraining, request)
+        await self._call("debt", self._debt.BatchRecordTraining, request)
 
     async def record_conditioning(self, events: Sequence[tuple[Event, LevelCompleted | BenchmarkMeasured]]) -> None:
         """Hands verified work to conditioning. Raises DependencyUnavailable, or grpc.RpcError if refused for good."""
         messages = [internal.conditioning_event(event, payload) for event, payload in events]
         request = conditioning_pb.BatchRecordConditioningRequest(events=messages)
-        await _call("conditioning", self._conditioning.BatchRecordConditioning, request)
+        await self._call("conditioning", self._conditioning.BatchRecordConditioning, request)
 
     async def close(self) -> None:
         """Closes the channels."""
         for channel in self._channels:
             await channel.close()
+
+    async def _call[Request, Response](
+        self, service: str, method: _Method[Request, Response], request: Request
+    ) -> Response:
+        called, seconds = (service, type(request)), seconds_for_call()
+        if not self._breaker.admits(called):
+            raise _unavailable(service)
+        try:
+            answer = await method(request, timeout=seconds)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                self._breaker.timed_out(called, seconds)
+            else:
+                self._breaker.answered(called)
+            if error.code() in _TRANSIENT:
+                raise _unavailable(service) from error
+            raise
+        self._breaker.answered(called)
+        return answer
 
 
 def _channel(target: str, descriptor: Any, name: str) -> grpc.aio.Channel:
@@ -187,13 +208,8 @@ def _channel(target: str, descriptor: Any, name: str) -> grpc.aio.Channel:
     return grpc.aio.insecure_channel(target, options=channel_options(health_name))
 
 
-async def _call[Request, Response](service: str, method: _Method[Request, Response], request: Request) -> Response:
-    try:
-        return await method(request, timeout=seconds_for_call())
-    except grpc.aio.AioRpcError as error:
-        if error.code() in _TRANSIENT:
-            raise DependencyUnavailable(f"{service} does not answer; retry in a moment", service=service) from error
-        raise
+def _unavailable(service: str) -> DependencyUnavailable:
+    return DependencyUnavailable(f"{service} does not answer; retry in a moment", service=service)
 
 
 def _kept(answer: keeper_pb.GetRulesResponse) -> KeptRules:

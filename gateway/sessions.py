@@ -1,14 +1,14 @@
 """The use cases of the gateway: plan, start, log, complete, look back. Knows nothing of how it is called."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from gateway import page_tokens
 from gateway.clients import Services
 from gateway.domain.composition import compose
-from gateway.domain.inputs import ConditioningProfile, Inputs, Ledger, Readiness, without_conditioning
+from gateway.domain.inputs import ConditioningProfile, Inputs, Readiness, Standing, without_conditioning
 from gateway.domain.overlay import NO_OVERLAY, OverlayInForce
 from gateway.domain.plan import Plan
 from gateway.domain.session import (
@@ -139,13 +139,16 @@ class Sessions:
         """Gives a session up. Raises SessionNotFound, SessionCompleted."""
         await self._store.abandon(athlete_id, session_id)
 
-    async def standing(self, athlete_id: UUID) -> tuple[Ledger, ConditioningProfile]:
-        """Where the athlete stands. Raises DependencyUnavailable."""
+    async def standing(self, athlete_id: UUID) -> Standing:
+        """Where the athlete stands, as far as it is known. Raises DependencyUnavailable if nothing of it is."""
         parts, now = self._rulesets.in_force.version.parts, self._clock.now()
-        return await asyncio.gather(
-            self._services.ledger(athlete_id, parts["debt"], now),
-            self._services.profile(athlete_id, parts["conditioning"], now),
+        ledger, profile = await asyncio.gather(
+            _if_answered(self._services.ledger(athlete_id, parts["debt"], now)),
+            _if_answered(self._services.profile(athlete_id, parts["conditioning"], now)),
         )
+        if ledger is None and profile is None:
+            raise DependencyUnavailable("neither debt nor conditioning answers; retry in a moment")
+        return Standing(ledger, profile)
 
     async def _inputs(self, athlete_id: UUID, check_in: Mapping[str, int], rules: InForce, time: datetime) -> Inputs:
         parts = rules.version.parts
@@ -166,10 +169,8 @@ class Sessions:
 
     async def _profile(self, athlete_id: UUID, rules: InForce, now: datetime) -> ConditioningProfile:
         """What conditioning says of an athlete, or what it says of nobody if it does not answer."""
-        try:
-            return await self._services.profile(athlete_id, rules.version.parts["conditioning"], now)
-        except DependencyUnavailable:
-            return without_conditioning(rules.nobody)
+        known = await _if_answered(self._services.profile(athlete_id, rules.version.parts["conditioning"], now))
+        return known or without_conditioning(rules.nobody)
 
     async def _check_exercises(self, athlete_id: UUID, session_id: UUID, sets: Sequence[LoggedSet]) -> None:
         """Returns if every exercise is in the catalog, that of today or that of the session's day."""
@@ -187,3 +188,11 @@ class Sessions:
         rules = await self._rulesets.session_rules(session.plan.rules_of("session"))
         check_completable(session, rules.evidence, now)
         return settle(session, sets, rules.evidence, session_number=number, completed_time=now, new_id=self._new_id)
+
+
+async def _if_answered[Answer](call: Awaitable[Answer]) -> Answer | None:
+    """What a service answers, None if it does not answer at the moment."""
+    try:
+        return await call
+    except DependencyUnavailable:
+        return None

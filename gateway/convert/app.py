@@ -8,7 +8,7 @@ from typing import Any
 from flux.app.v1 import app_service_pb2 as pb
 from google.protobuf.struct_pb2 import NULL_VALUE, Struct, Value
 
-from gateway.domain.inputs import ConditioningProfile, Ledger
+from gateway.domain.inputs import Standing
 from gateway.domain.plan import Conditioning, Effort, Exercise, Plan, PlannedExercise
 from gateway.domain.session import Notes
 from gateway.domain.sets import LoggedSet, metadata_violations, rounded_count, rounded_weight
@@ -103,8 +103,10 @@ def bootstrap(documents: Mapping[str, Mapping[str, Any]], exercises: Iterable[Ex
     )
 
 
-def user_state(ledger: Ledger, profile: ConditioningProfile) -> pb.GetUserStateResponse:
+def user_state(standing: Standing) -> pb.GetUserStateResponse:
     """The home screen."""
+    slots = () if standing.ledger is None else standing.ledger.main.slots
+    levels = () if standing.profile is None else standing.profile.levels
     return pb.GetUserStateResponse(
         patterns={
             slot.slot: pb.PatternState(
@@ -114,9 +116,10 @@ def user_state(ledger: Ledger, profile: ConditioningProfile) -> pb.GetUserStateR
                 days_since=_value(slot.days_since),
                 status_text=slot.status_text,
             )
-            for slot in ledger.main.slots
+            for slot in slots
         },
-        conditioning_levels={level.protocol: level.level for level in profile.levels if level.is_progressive},
+        conditioning_levels={level.protocol: level.level for level in levels if level.is_progressive},
+        degraded=standing.degraded,
     )
 
 

@@ -10,7 +10,7 @@ from google.protobuf.struct_pb2 import Struct
 
 from gateway.convert.internal import ARCHETYPES, EFFORTS, PROTOCOLS, STATES, to_check_in
 from gateway.domain.evidence import Evidence, Grade
-from gateway.domain.inputs import ConditioningProfile, Ledger
+from gateway.domain.inputs import ConditioningProfile, Ledger, Standing
 from gateway.domain.plan import (
     Block,
     BlockType,
@@ -234,7 +234,18 @@ def summary(summary: SessionSummary) -> session_pb2.SessionSummary:
     )
 
 
-def patterns(ledger: Ledger) -> list[session_pb2.PatternState]:
+def athlete_state(standing: Standing) -> session_service_pb2.GetAthleteStateResponse:
+    """Where an athlete stands."""
+    ledger, profile = standing.ledger, standing.profile
+    return session_service_pb2.GetAthleteStateResponse(
+        patterns=[] if ledger is None else _patterns(ledger),
+        conditioning_levels=[] if profile is None else _levels(profile),
+        completed_sessions=None if ledger is None else ledger.completed_sessions,
+        degraded=standing.degraded,
+    )
+
+
+def _patterns(ledger: Ledger) -> list[session_pb2.PatternState]:
     """The main patterns, most due first."""
     return [
         session_pb2.PatternState(
@@ -248,7 +259,7 @@ def patterns(ledger: Ledger) -> list[session_pb2.PatternState]:
     ]
 
 
-def levels(profile: ConditioningProfile) -> list[session_pb2.ConditioningLevel]:
+def _levels(profile: ConditioningProfile) -> list[session_pb2.ConditioningLevel]:
     """The ladders that move, with the benchmark in force."""
     benchmarks = {benchmark.protocol: benchmark for benchmark in profile.benchmarks}
     shown = []

@@ -165,6 +165,19 @@ def without_conditioning(nobody: ConditioningProfile) -> ConditioningProfile:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """Where an athlete stands. What does not answer at the moment is None; never both."""
+
+    ledger: Ledger | None
+    profile: ConditioningProfile | None
+
+    @property
+    def degraded(self) -> bool:
+        """Whether a part is missing."""
+        return self.ledger is None or self.profile is None
+
+
+@dataclass(frozen=True)
 class Inputs:
     """Everything that a plan was made from; stored with a session, so that its plan can be made again."""
 

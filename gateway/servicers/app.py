@@ -29,8 +29,7 @@ class AppServicer(pb_grpc.AppServiceServicer):
 
     async def GetUserState(self, request: pb.GetUserStateRequest, context: object) -> pb.GetUserStateResponse:
         """Gets the home screen."""
-        ledger, profile = await self._sessions.standing(athlete_of(context))
-        return convert.user_state(ledger, profile)
+        return convert.user_state(await self._sessions.standing(athlete_of(context)))
 
     async def GenerateSession(self, request: pb.GenerateSessionRequest, context: object) -> pb.GenerateSessionResponse:
         """Plans today's session."""

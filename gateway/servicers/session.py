@@ -84,12 +84,7 @@ class SessionServicer(pb_grpc.SessionServiceServicer):
 
     async def GetAthleteState(self, request: pb.GetAthleteStateRequest, context: object) -> pb.GetAthleteStateResponse:
         """Gets where the athlete stands."""
-        ledger, profile = await self._sessions.standing(athlete_of(context))
-        return pb.GetAthleteStateResponse(
-            patterns=convert.patterns(ledger),
-            conditioning_levels=convert.levels(profile),
-            completed_sessions=ledger.completed_sessions,
-        )
+        return convert.athlete_state(await self._sessions.standing(athlete_of(context)))
 
     async def ListExercises(self, request: pb.ListExercisesRequest, context: object) -> pb.ListExercisesResponse:
         """Lists the exercise catalog."""

@@ -1,8 +1,11 @@
 """What still works while a part is down, and that it says so: less is given, nothing is guessed, nothing is lost."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
 from itertools import product
+from typing import Any
 
 import grpc
 import pytest
@@ -150,3 +153,96 @@ def test_a_gateway_that_starts_without_conditioning_waits_for_it(parts: Breakabl
         assert refusal(refused.value).reason == "DEPENDENCY_UNAVAILABLE"
         assert not serves(parts.target("gateway"))
     eventually(lambda: works(trainee))
+
+
+# Every call, with every part down: the table of the README.
+
+
+class Outcome(StrEnum):
+    """What becomes of a call."""
+
+    WORKS = "works"
+    FLAGGED = "works, and says that it is degraded"
+    PENDING = "works, and says that something is still to be applied"
+    UNAVAILABLE = "is refused for now"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What becomes of each call while a part is down."""
+
+    preview: Outcome = Outcome.UNAVAILABLE
+    start: Outcome = Outcome.UNAVAILABLE
+    log: Outcome = Outcome.UNAVAILABLE
+    complete: Outcome = Outcome.UNAVAILABLE
+    overview: Outcome = Outcome.UNAVAILABLE
+
+
+WORKS, FLAGGED, STILL_PENDING = Outcome.WORKS, Outcome.FLAGGED, Outcome.PENDING
+TABLE = {
+    "readiness_svc": Row(log=WORKS, complete=WORKS, overview=WORKS),
+    "debt_svc": Row(log=WORKS, complete=STILL_PENDING, overview=FLAGGED),
+    "conditioning_svc": Row(preview=FLAGGED, start=FLAGGED, log=WORKS, complete=STILL_PENDING, overview=FLAGGED),
+    "postgres": Row(),
+}
+
+
+SERVICES = [part for part in TABLE if part != "postgres"]
+
+
+def outcome_of(call: Callable[[], Any]) -> Outcome:
+    try:
+        answer = call()
+    except grpc.RpcError as error:
+        seen = refusal(error)
+        assert (seen.code, seen.reason) == (grpc.StatusCode.UNAVAILABLE, "DEPENDENCY_UNAVAILABLE")
+        return Outcome.UNAVAILABLE
+    if PENDING in {effect.delivery for effect in getattr(answer, "effects", ())}:
+        return Outcome.PENDING
+    plan = getattr(answer, "plan", None)
+    return FLAGGED if getattr(answer if plan is None else plan, "degraded", False) else WORKS
+
+
+@pytest.mark.parametrize(("part", "how"), [*product(SERVICES, How), ("postgres", How.GONE)])
+def test_what_works_while_a_part_is_down(parts: Breakable, trainee: Trainee, part: str, how: How) -> None:
+    """In the order of a day. The session was started before, and everything in it is done."""
+    session = trainee.start()
+    done = [one_set(each.exercise.name) for each in planned(session.plan, "SQUAT:MAIN")] + rounds_of(session.plan)
+    with parts.without(part, how):
+        row = Row(
+            preview=outcome_of(trainee.preview),
+            start=outcome_of(trainee.start),
+            log=outcome_of(lambda: trainee.log(session.session_id, *done)),
+            complete=outcome_of(lambda: trainee.complete(session.session_id)),
+            overview=outcome_of(trainee.state),
+        )
+    assert row == TABLE[part]
+    eventually(lambda: works(trainee))
+    trainee.log(session.session_id, *done)
+    trainee.complete(session.session_id)
+    eventually(lambda: {effect.delivery for effect in trainee.get(session.session_id).effects} <= {0, APPLIED})
+    overview = trainee.state()
+    assert (overview.completed_sessions, overview.degraded) == (1, False)
+    assert [level.level for level in overview.conditioning_levels] == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("part", "shown", "left_out"),
+    [("debt_svc", "conditioning_levels", "patterns"), ("conditioning_svc", "patterns", "conditioning_levels")],
+)
+def test_the_overview_leaves_out_what_is_not_known(
+    parts: Breakable, trainee: Trainee, part: str, shown: str, left_out: str
+) -> None:
+    whole = trainee.state()
+    assert not whole.degraded
+    with parts.without(part, How.GONE):
+        less, on_the_phone = trainee.state(), AppClient(parts.url).get("/user/state")
+    assert list(getattr(less, shown)) == list(getattr(whole, shown))
+    assert not getattr(less, left_out)
+    assert less.HasField("completed_sessions") == (left_out != "patterns")
+    assert (on_the_phone["degraded"], bool(on_the_phone[shown]), bool(on_the_phone[left_out])) == (True, True, False)
+
+
+def test_an_overview_of_nothing_is_no_answer(parts: Breakable, trainee: Trainee) -> None:
+    with parts.without("debt_svc", How.GONE), parts.without("conditioning_svc", How.GONE):
+        assert outcome_of(trainee.state) is Outcome.UNAVAILABLE

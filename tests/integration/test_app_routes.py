@@ -60,6 +60,7 @@ def test_a_new_athlete_is_untrained(fresh_stack: Stack) -> None:
     assert AppClient(fresh_stack.url).get("/user/state") == {
         "patterns": dict.fromkeys(["SQUAT", "PUSH", "HINGE", "PULL"], untrained),
         "conditioning_levels": {"HIIT": 1, "SIT": 1},
+        "degraded": False,
     }
 
 

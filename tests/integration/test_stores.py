@@ -1,6 +1,7 @@
 """The stores on a real database: what is kept, what is refused, and what happens when several come at once."""
 
 import asyncio
+import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -720,7 +721,7 @@ async def using(stores: Stores, database_url: str, body: Callable[[Sessions], Aw
     """The use cases on these stores; the other services answered until the rules in force were known."""
     database = Database(database_url)
     with listening_services(database_url) as targets:
-        services = Services(targets)
+        services = Services(targets, time.monotonic)
         shelf = RulesShelf(gateway.app.versions(), gateway.tables.rules, database)
         rulesets = Rulesets(RulesetStore(database), shelf, services)
         await rulesets.refresh()

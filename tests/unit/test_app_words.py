@@ -12,6 +12,7 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from debt_svc.domain import Ledger
 from gateway.convert import app as convert
 from gateway.convert import session as public
+from gateway.domain.inputs import Standing
 from gateway.domain.plan import State
 from gateway.domain.sets import LoggedSet
 from shared.errors import InvalidRequest
@@ -166,7 +167,7 @@ def test_longest_note_is_kept() -> None:
 
 
 def test_untrained_pattern_says_null_and_never_zero() -> None:
-    found = shown(convert.user_state(heard_ledger(Ledger()), heard_profile(profile())))
+    found = shown(convert.user_state(Standing(heard_ledger(Ledger()), heard_profile(profile()))))
     assert set(found["patterns"]) == set(PATTERNS)
     assert found["patterns"]["SQUAT"] == {
         "last_trained_datetime": None,
@@ -177,13 +178,27 @@ def test_untrained_pattern_says_null_and_never_zero() -> None:
 
 
 def test_trained_pattern_says_when() -> None:
-    found = shown(convert.user_state(heard_ledger(due("SQUAT")), heard_profile(profile(3, 2))))
+    found = shown(convert.user_state(Standing(heard_ledger(due("SQUAT")), heard_profile(profile(3, 2)))))
     assert found["patterns"]["PULL"] == {
         "last_trained_datetime": "2026-03-01T18:00:00+00:00",
         "days_since": 1,
         "status_text": "Fatigued",
     }
     assert found["conditioning_levels"] == {"HIIT": 3, "SIT": 2}
+
+
+def test_what_is_not_known_at_the_moment_is_left_out_and_flagged() -> None:
+    ledger, known = heard_ledger(due("SQUAT")), heard_profile(profile(3, 2))
+    without_debt, without_conditioning = Standing(None, known), Standing(ledger, None)
+    assert shown(convert.user_state(without_debt)) == {
+        "patterns": {},
+        "conditioning_levels": {"HIIT": 3, "SIT": 2},
+        "degraded": True,
+    }
+    found = shown(convert.user_state(without_conditioning))
+    assert (set(found["patterns"]), found["conditioning_levels"], found["degraded"]) == (set(PATTERNS), {}, True)
+    assert not public.athlete_state(without_debt).HasField("completed_sessions")
+    assert public.athlete_state(Standing(heard_ledger(Ledger()), known)).HasField("completed_sessions")
 
 
 @pytest.mark.parametrize("state", State)
