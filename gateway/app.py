@@ -1,5 +1,6 @@
 """Wires the gateway together."""
 
+import asyncio
 import time
 import uuid
 from contextlib import closing
@@ -36,6 +37,7 @@ from gateway.servicers.rules import RulesServicer
 from gateway.servicers.session import SessionServicer
 from gateway.sessions import Sessions
 from gateway.store import SessionStore
+from gateway.sweep import Sweep
 from shared import migrations
 from shared.clock import SystemClock
 from shared.db import AsyncDatabase, Database
@@ -68,6 +70,7 @@ def build(settings: GatewaySettings) -> AsyncService:
     store = SessionStore(database)
     planner = Planner(services, rulesets)
     replay = Replay(store, HistoryStore(database), planner, rulesets)
+    sweep = Sweep(store)
     tokens = believed_tokens(settings)
     overlays = Overlays(OverlayStore(database), rulesets)
     projections = Projections(planner, services, rulesets, overlays, SystemClock())
@@ -92,6 +95,11 @@ def build(settings: GatewaySettings) -> AsyncService:
         await rulesets.refresh()
         await tokens.refresh()
 
+    async def background() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(relay.run())
+            tasks.create_task(sweep.run())
+
     async def close() -> None:
         await services.close()
         await database.close()
@@ -101,7 +109,7 @@ def build(settings: GatewaySettings) -> AsyncService:
         names=[*PUBLIC_SERVICES, rules_service_pb2.DESCRIPTOR.services_by_name["RulesService"].full_name],
         add_to=add_to,
         probe=probe,
-        background=relay.run,
+        background=background,
         close=close,
         identify=Callers(tokens, SystemClock()).identify,
     )

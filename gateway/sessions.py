@@ -15,17 +15,19 @@ from gateway.domain.session import (
     CheckInRecorded,
     Completion,
     Event,
+    Logged,
     Notes,
     Page,
     Session,
+    SessionClosed,
     SessionIdReused,
     SessionView,
     Status,
     Windows,
     check_completable,
-    settle,
 )
-from gateway.domain.sets import LoggedSet, StoredSet, check_exercises, newest_only
+from gateway.domain.sets import LoggedSet, StoredSet, changes_nothing, check_exercises, newest_only
+from gateway.domain.settlement import settle, settle_late
 from gateway.outbox import Outbox
 from gateway.overlays import Overlays
 from gateway.relay import Relay
@@ -105,22 +107,36 @@ class Sessions:
         sets = await self._store.sets(athlete_id, session_id)
         return SessionView(session, tuple(sets), await self._outbox.deliveries(athlete_id, session_id))
 
-    async def page(self, athlete_id: UUID, page_size: int, page_token: str) -> Page:
-        """Sessions, newest first; `page_size` 0 means the default. Raises InvalidPageToken."""
+    async def newest_open(self, athlete_id: UUID) -> SessionView | None:
+        """The session in progress that was started last, to be resumed."""
+        session_id = await self._store.newest_open(athlete_id)
+        return None if session_id is None else await self.get(athlete_id, session_id)
+
+    async def page(self, athlete_id: UUID, page_size: int, page_token: str, status: Status | None = None) -> Page:
+        """Sessions of one status or of any, newest first; `page_size` 0 means the default. Raises InvalidPageToken."""
         size = page_size or DEFAULT_PAGE_SIZE
         before = page_tokens.read(page_token) if page_token else None
-        found = await self._store.page(athlete_id, size + 1, before)
+        found = await self._store.page(athlete_id, size + 1, before, status)
         more = len(found) > size
         return Page(
             tuple(found[:size]),
             page_tokens.write(found[size - 1].started_time, found[size - 1].session_id) if more else "",
         )
 
-    async def log(self, athlete_id: UUID, session_id: UUID, sets: Sequence[LoggedSet]) -> None:
-        """Logs sets, all or none. Raises UnknownExercise, SessionNotFound, SessionClosed."""
+    async def log(self, athlete_id: UUID, session_id: UUID, sets: Sequence[LoggedSet]) -> Logged:
+        """Logs sets, all or none; those that come after the completion may still earn what was withheld.
+
+        Raises UnknownExercise, SessionNotFound, SessionClosed.
+        """
         await self._check_exercises(athlete_id, session_id, sets)
-        evidence = self._rulesets.in_force.session.rules.evidence
-        await self._store.log(athlete_id, session_id, newest_only(sets), Windows.of(evidence))
+        windows = Windows.of(self._rulesets.in_force.session.rules.evidence)
+        kept, completed_time = await self._store.log(athlete_id, session_id, newest_only(sets), windows)
+        if completed_time is None:
+            return Logged(tuple(kept), None)
+        session, events = await self._store.settle_late(athlete_id, session_id, self._settle_late)
+        await self._relay.deliver(events)
+        deliveries = await self._outbox.deliveries(athlete_id, session_id)
+        return Logged(tuple(kept), SessionView(session, (), deliveries))
 
     async def complete(
         self, athlete_id: UUID, session_id: UUID, sets: Sequence[LoggedSet], notes: Notes
@@ -131,9 +147,26 @@ class Sessions:
         """
         await self._check_exercises(athlete_id, session_id, sets)
         session, events = await self._store.complete(athlete_id, session_id, newest_only(sets), notes, self._settle)
+        if not events and sets:
+            return await self._add(athlete_id, session_id, sets), True
         await self._relay.deliver(events)
         deliveries = await self._outbox.deliveries(athlete_id, session_id)
         return SessionView(session, (), deliveries), not events
+
+    async def _add(self, athlete_id: UUID, session_id: UUID, sets: Sequence[LoggedSet]) -> SessionView:
+        """The completed session, with sets that came along when it was completed once more.
+
+        A retry brings nothing new, and is answered for ever. Raises SessionClosed if it does and comes too late.
+        """
+        try:
+            logged = await self.log(athlete_id, session_id, sets)
+        except SessionClosed:
+            view = await self.get(athlete_id, session_id)
+            if changes_nothing(newest_only(sets), view.sets):
+                return view
+            raise
+        assert logged.completed is not None  # noqa: S101 - completed never reopens
+        return logged.completed
 
     async def abandon(self, athlete_id: UUID, session_id: UUID) -> None:
         """Gives a session up. Raises SessionNotFound, SessionCompleted."""
@@ -188,6 +221,10 @@ class Sessions:
         rules = await self._rulesets.session_rules(session.plan.rules_of("session"))
         check_completable(session, rules.evidence, now)
         return settle(session, sets, rules.evidence, session_number=number, completed_time=now, new_id=self._new_id)
+
+    async def _settle_late(self, session: Session, sets: Sequence[StoredSet]) -> tuple[Completion, tuple[Event, ...]]:
+        rules = await self._rulesets.session_rules(session.plan.rules_of("session"))
+        return settle_late(session, sets, rules.evidence, new_id=self._new_id)
 
 
 async def _if_answered[Answer](call: Awaitable[Answer]) -> Answer | None:

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    false,
     func,
     text,
 )
@@ -101,6 +102,13 @@ sessions = Table(
     CheckConstraint("(completion IS NULL) = (completed_time IS NULL)", name="sessions_completion_check"),
     Index("sessions_by_time", "started_time", "session_id"),
     Index("sessions_by_start", "athlete_id", text("started_time DESC"), text("session_id DESC")),
+    Index(
+        "sessions_open",
+        "athlete_id",
+        text("started_time DESC"),
+        text("session_id DESC"),
+        postgresql_where=text("status = 'IN_PROGRESS'"),
+    ),
 )
 
 workout_sets = Table(
@@ -116,6 +124,7 @@ workout_sets = Table(
     Column("seconds", Integer, CheckConstraint("seconds BETWEEN 0 AND 86400")),
     Column("is_warmup", Boolean, nullable=False),
     Column("is_benchmark", Boolean, nullable=False),
+    Column("is_deleted", Boolean, nullable=False, server_default=false()),
     Column("metadata", JSONB, nullable=False),
     Column("client_rev", Integer, CheckConstraint("client_rev >= 0")),
     Column("device_id", Text, nullable=False),

@@ -1,6 +1,7 @@
 """The public API, `flux.session.v1`."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -26,8 +27,8 @@ from gateway.domain.session import (
     Delivery,
     Effect,
     EffectKind,
+    Logged,
     Notes,
-    Session,
     SessionSummary,
     SessionView,
     Status,
@@ -101,6 +102,7 @@ def logged_sets(messages: Iterable[session_pb2.WorkoutSet]) -> list[LoggedSet]:
                 metadata=metadata,
                 client_rev=message.client_rev if message.HasField("client_rev") else None,
                 device_id=message.device_id,
+                is_deleted=message.is_deleted,
             )
         )
     if violations:
@@ -173,7 +175,7 @@ def session(view: SessionView) -> session_pb2.Session:
         plan=plan(stored.plan),
         start_time=wire.to_timestamp(stored.started_time),
         complete_time=None if completed is None else wire.to_timestamp(completed),
-        sets=[_workout_set(one, stored) for one in view.sets],
+        sets=[_workout_set(one, completed) for one in view.sets if not one.logged.is_deleted],
         evidence=evidence(view),
         effects=effects(view),
         exercise_notes=stored.notes.by_exercise,
@@ -193,9 +195,9 @@ def effects(view: SessionView) -> list[session_pb2.Effect]:
     return [_effect(effect, view) for effect in view.session.completion.effects]
 
 
-def _workout_set(stored: StoredSet, session: Session) -> session_pb2.WorkoutSet:
+def _workout_set(stored: StoredSet, completed_time: datetime | None) -> session_pb2.WorkoutSet:
     logged = stored.logged
-    late = session.completed_time is not None and stored.updated_time > session.completed_time
+    late = completed_time is not None and stored.updated_time > completed_time
     metadata = Struct()
     metadata.update(dict(logged.metadata or {}))
     return session_pb2.WorkoutSet(
@@ -211,13 +213,26 @@ def _workout_set(stored: StoredSet, session: Session) -> session_pb2.WorkoutSet:
         device_id=logged.device_id,
         slot=stored.slot,
         is_late=late,
+        is_deleted=logged.is_deleted,
     )
 
 
-def sets_at(view: SessionView, keys: Iterable[tuple[str, int]]) -> list[session_pb2.WorkoutSet]:
-    """The sets at these positions as they are kept, in this order."""
-    kept = {stored.logged.key: stored for stored in view.sets}
-    return [_workout_set(kept[key], view.session) for key in keys]
+def logged(logged: Logged, keys: Iterable[tuple[str, int]]) -> session_service_pb2.LogSetsResponse:
+    """What became of the sets at these positions, in this order."""
+    kept = {stored.logged.key: stored for stored in logged.sets}
+    completed = logged.completed
+    since = None if completed is None else completed.session.completed_time
+    return session_service_pb2.LogSetsResponse(
+        sets=[_workout_set(kept[key], since) for key in keys],
+        evidence=[] if completed is None else evidence(completed),
+        effects=[] if completed is None else effects(completed),
+    )
+
+
+def status(request: session_service_pb2.ListSessionsRequest) -> Status | None:
+    """The status to list, None for any."""
+    asked = request.status if request.HasField("status") else None
+    return next((known for known, number in STATUSES.items() if number == asked), None)
 
 
 def summary(summary: SessionSummary) -> session_pb2.SessionSummary:

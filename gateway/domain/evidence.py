@@ -30,8 +30,11 @@ class Evidence:
 
 
 def grade(plan: Plan, sets: Iterable[StoredSet], rules: EvidenceRules) -> tuple[Evidence, ...]:
-    """The evidence for every planned exercise but checklists, which are never logged. Warm-ups never count."""
-    working = [stored for stored in sets if not stored.logged.is_warmup]
+    """The evidence for every planned exercise but checklists, which are never logged.
+
+    Warm-ups and sets that were deleted never count.
+    """
+    working = [stored for stored in sets if not (stored.logged.is_warmup or stored.logged.is_deleted)]
     return tuple(
         _grade_one(planned, _sets_of(planned, working), rules)
         for planned in plan.exercises

@@ -1,14 +1,14 @@
-"""The life of a session, and what completing it moves."""
+"""The life of a session, and the words for what completing it moves."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from gateway.domain.evidence import Evidence, Grade, grade
+from gateway.domain.evidence import Evidence, Grade
 from gateway.domain.inputs import Inputs
-from gateway.domain.plan import CONDITIONING_SLOT, MAIN_SUFFIX, Archetype, Conditioning, Effort, Plan, Protocol, State
+from gateway.domain.plan import Archetype, Plan, Protocol, State
 from gateway.domain.sets import StoredSet
 from gateway.rules import EvidenceRules
 from shared.errors import Code, FluxError
@@ -153,6 +153,11 @@ class Completion:
     evidence: tuple[Evidence, ...]
     effects: tuple[Effect, ...]
 
+    @property
+    def may_still_grant(self) -> bool:
+        """Whether sets that come late could change anything."""
+        return any(item.grade is not Grade.VERIFIED for item in self.evidence)
+
 
 @dataclass(frozen=True)
 class Windows:
@@ -209,6 +214,14 @@ class SessionView:
 
 
 @dataclass(frozen=True)
+class Logged:
+    """Sets as they are kept after some were logged, and the session if it was completed before."""
+
+    sets: tuple[StoredSet, ...]
+    completed: SessionView | None
+
+
+@dataclass(frozen=True)
 class SessionSummary:
     """A session in a list."""
 
@@ -234,84 +247,3 @@ def check_completable(session: Session, rules: EvidenceRules, now: datetime) -> 
     windows = Windows.of(rules)
     if session.status is Status.ABANDONED and now > session.started_time + windows.late:
         raise windows.closed(completed=False)
-
-
-def settle(
-    session: Session,
-    sets: Iterable[StoredSet],
-    rules: EvidenceRules,
-    *,
-    session_number: int,
-    completed_time: datetime,
-    new_id: Callable[[], UUID],
-) -> tuple[Completion, tuple[Event, ...]]:
-    """Grades the sets of a session and decides what it moves. The session counts whatever its sets prove."""
-    evidence = grade(session.plan, sets, rules)
-    debts, training = _pay_debts(session, evidence, session_number, completed_time)
-    climbs = _climb(session.plan, evidence, completed_time)
-    events: list[Event] = []
-
-    def carried_by(payload: Payload) -> UUID:
-        events.append(Event(new_id(), session.athlete_id, session.session_id, payload))
-        return events[-1].event_id
-
-    training_id = carried_by(training)
-    effects = [_grant(effect, training_id) for effect in debts]
-    effects += [_grant(effect, carried_by(payload) if payload else None) for effect, payload in climbs]
-    return Completion(session_number, evidence, tuple(effects)), tuple(events)
-
-
-def _grant(effect: Effect, event_id: UUID | None) -> Effect:
-    carrier = event_id if effect.verdict is Verdict.GRANTED else None
-    return Effect(effect.kind, effect.subject, effect.verdict, effect.sentence, carrier)
-
-
-def _pay_debts(
-    session: Session, evidence: Sequence[Evidence], session_number: int, completed_time: datetime
-) -> tuple[list[Effect], TrainingRecorded]:
-    turns = session.inputs.ledger.slots
-    effects = []
-    for slot in dict.fromkeys(item.slot for item in evidence):
-        subject = slot.removesuffix(MAIN_SUFFIX)
-        if subject not in turns:
-            continue
-        items = [item for item in evidence if item.slot == slot]
-        verified = all(item.grade is Grade.VERIFIED for item in items)
-        verdict = Verdict.GRANTED if verified else Verdict.WITHHELD
-        effects.append(Effect(EffectKind.SLOT_DEBT, subject, verdict, _because(items, verified=verified)))
-    paid = tuple(effect.subject for effect in effects if effect.verdict is Verdict.GRANTED)
-    return effects, TrainingRecorded(session_number, paid, completed_time, session.plan.rules_of("debt"))
-
-
-def _climb(plan: Plan, evidence: Sequence[Evidence], completed_time: datetime) -> list[tuple[Effect, Payload | None]]:
-    graded = {item.slot: item for item in evidence}
-    rules = plan.rules_of("conditioning")
-    climbs: list[tuple[Effect, Payload | None]] = []
-    for work in (planned.conditioning for planned in plan.exercises if planned.conditioning is not None):
-        item = graded[CONDITIONING_SLOT]
-        climbs.append(_climb_level(work, item, completed_time, rules))
-        if work.effort is Effort.BENCHMARK:
-            trial = None
-            if item.average_watts is not None:
-                trial = BenchmarkMeasured(work.protocol, work.equipment, item.average_watts, completed_time, rules)
-            verdict = Verdict.GRANTED if trial else Verdict.WITHHELD
-            climbs.append((Effect(EffectKind.BENCHMARK, work.protocol, verdict, item.sentence), trial))
-    return climbs
-
-
-def _climb_level(
-    work: Conditioning, item: Evidence, completed_time: datetime, rules: str
-) -> tuple[Effect, LevelCompleted | None]:
-    kind, subject = EffectKind.CONDITIONING_LEVEL, work.protocol
-    if not work.is_progressive:
-        sentence = f"{work.protocol} has no levels to climb."
-        return Effect(kind, subject, Verdict.NOT_APPLICABLE, sentence), None
-    if item.grade is not Grade.VERIFIED:
-        return Effect(kind, subject, Verdict.WITHHELD, item.sentence), None
-    done = LevelCompleted(work.protocol, work.level, work.epoch, completed_time, rules)
-    return Effect(kind, subject, Verdict.GRANTED, item.sentence), done
-
-
-def _because(items: Sequence[Evidence], *, verified: bool) -> str:
-    relevant = items if verified else [item for item in items if item.grade is not Grade.VERIFIED]
-    return " ".join(item.sentence for item in relevant)

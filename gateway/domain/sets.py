@@ -24,7 +24,10 @@ class UnknownExercise(FluxError):
 
 @dataclass(frozen=True)
 class LoggedSet:
-    """One set, or one round of conditioning. Weight with two decimals; `client_rev` None: the last to arrive wins."""
+    """One set, or one round of conditioning. Weight with two decimals; `client_rev` None: the last to arrive wins.
+
+    A deleted set keeps its place, so that an older revision that arrives later does not bring it back.
+    """
 
     exercise_name: str
     set_index: int
@@ -36,6 +39,7 @@ class LoggedSet:
     metadata: Mapping[str, MetadataValue] | None = None
     client_rev: int | None = None
     device_id: str = ""
+    is_deleted: bool = False
 
     @property
     def key(self) -> tuple[str, int]:
@@ -86,6 +90,19 @@ def metadata_violations(metadata: Mapping[str, object], field: str) -> Iterable[
             yield FieldViolation(where, "must not contain the character U+0000", "METADATA_VALUE")
     if len(json.dumps(metadata, default=str).encode()) > MAX_METADATA_BYTES:
         yield FieldViolation(field, f"must take at most {MAX_METADATA_BYTES} bytes as JSON", "METADATA_SIZE")
+
+
+def changes_nothing(sent: Iterable[LoggedSet], kept: Iterable[StoredSet]) -> bool:
+    """Whether every set that is sent is kept already, or is older than the one kept."""
+    known = {stored.logged.key: stored.logged for stored in kept}
+    return all(logged.key in known and _is_kept(logged, known[logged.key]) for logged in sent)
+
+
+def _is_kept(sent: LoggedSet, kept: LoggedSet) -> bool:
+    if not supersedes(sent, kept):
+        return True
+    unrevised = replace(kept, client_rev=None, device_id="", metadata=kept.metadata or {})
+    return replace(sent, client_rev=None, device_id="", metadata=sent.metadata or {}) == unrevised
 
 
 def newest_only(sets: Iterable[LoggedSet]) -> tuple[LoggedSet, ...]:

@@ -50,9 +50,15 @@ class SessionServicer(pb_grpc.SessionServiceServicer):
         view = await self._sessions.get(athlete_of(context), UUID(request.session_id))
         return pb.GetSessionResponse(session=convert.session(view))
 
+    async def GetOpenSession(self, request: pb.GetOpenSessionRequest, context: object) -> pb.GetOpenSessionResponse:
+        """Gets the session to be resumed."""
+        view = await self._sessions.newest_open(athlete_of(context))
+        return pb.GetOpenSessionResponse(session=None if view is None else convert.session(view))
+
     async def ListSessions(self, request: pb.ListSessionsRequest, context: object) -> pb.ListSessionsResponse:
         """Lists sessions, newest first."""
-        page = await self._sessions.page(athlete_of(context), request.page_size, request.page_token)
+        status = convert.status(request)
+        page = await self._sessions.page(athlete_of(context), request.page_size, request.page_token, status)
         return pb.ListSessionsResponse(
             sessions=map(convert.summary, page.sessions), next_page_token=page.next_page_token
         )
@@ -61,9 +67,7 @@ class SessionServicer(pb_grpc.SessionServiceServicer):
         """Logs sets, all or none."""
         athlete_id, session_id = athlete_of(context), UUID(request.session_id)
         logged = convert.logged_sets(request.sets)
-        await self._sessions.log(athlete_id, session_id, logged)
-        view = await self._sessions.get(athlete_id, session_id)
-        return pb.LogSetsResponse(sets=convert.sets_at(view, [one.key for one in logged]))
+        return convert.logged(await self._sessions.log(athlete_id, session_id, logged), [one.key for one in logged])
 
     async def CompleteSession(self, request: pb.CompleteSessionRequest, context: object) -> pb.CompleteSessionResponse:
         """Completes a session, grades its evidence and moves what was earned."""

@@ -39,8 +39,9 @@ from gateway.convert import internal
 from gateway.domain.composition import compose
 from gateway.domain.inputs import Inputs
 from gateway.domain.plan import Plan, Ruleset
-from gateway.domain.session import CheckInRecorded, Completion, Event, Session, Status, check_completable, settle
+from gateway.domain.session import CheckInRecorded, Completion, Event, Session, Status, check_completable
 from gateway.domain.sets import StoredSet
+from gateway.domain.settlement import settle
 from gateway.outbox import Outbox
 from gateway.overlay_store import OverlayStore
 from gateway.rules import SessionRules

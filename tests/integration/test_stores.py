@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -35,6 +36,7 @@ from gateway.domain.plan import Protocol as PlannedProtocol
 from gateway.domain.session import (
     BenchmarkMeasured,
     CheckInRecorded,
+    Completion,
     Delivery,
     Event,
     LevelCompleted,
@@ -49,7 +51,7 @@ from gateway.domain.session import (
     Verdict,
     Windows,
 )
-from gateway.domain.sets import UNPLANNED, LoggedSet, newest_only
+from gateway.domain.sets import UNPLANNED, LoggedSet, StoredSet, newest_only
 from gateway.outbox import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, put
 from gateway.overlays import Overlays
 from gateway.relay import Relay
@@ -717,7 +719,7 @@ def test_a_set_that_is_older_than_the_one_kept_is_no_error(database_url: str) ->
     assert logging(database_url, [newer], [older]) == {SQUAT.key: newer}
 
 
-async def using(stores: Stores, database_url: str, body: Callable[[Sessions], Awaitable[None]]) -> None:
+async def using(stores: Stores, database_url: str, body: Callable[[Sessions], Awaitable[object]]) -> None:
     """The use cases on these stores; the other services answered until the rules in force were known."""
     database = Database(database_url)
     with listening_services(database_url) as targets:
@@ -760,7 +762,108 @@ def test_sets_may_be_logged_into_an_abandoned_session_until_it_can_no_longer_be_
         with_stores(database_url, log)
 
 
+def test_sets_that_meet_a_completion_wait_for_it_and_know_of_it(database_url: str) -> None:
+    session = new_session()
+
+    async def body(stores: Stores) -> None:
+        await started(stores, session)
+        at_work, go_on = asyncio.Event(), asyncio.Event()
+
+        async def settle_slowly(
+            completing: Session, sets: Sequence[StoredSet], number: int, now: datetime
+        ) -> tuple[Completion, tuple[Event, ...]]:
+            at_work.set()
+            await go_on.wait()
+            return await settle_by_rules(completing, sets, number, now)
+
+        completing = asyncio.create_task(
+            stores.sessions.complete(ATHLETE, session.session_id, [], Notes(), settle_slowly)
+        )
+        await at_work.wait()
+        logging_late = asyncio.create_task(stores.sessions.log(ATHLETE, session.session_id, [SQUAT], WINDOWS))
+        await asyncio.to_thread(until_one_waits, database_url)
+        go_on.set()
+        done, _ = await completing
+        (kept,), completed_time = await logging_late
+        assert (kept.logged.key, completed_time) == (SQUAT.key, done.completed_time)
+
+    with_stores(database_url, body)
+
+
+def until_one_waits(database_url: str) -> None:
+    """Returns once a statement waits for a lock of the database."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    while execute(database_url, waiting) != [(1,)]:
+        pass
+
+
+def test_a_set_that_was_deleted_is_not_brought_back_by_an_older_revision(database_url: str) -> None:
+    first, deleted = replace(SQUAT, client_rev=1), replace(SQUAT, client_rev=2, is_deleted=True)
+    again = replace(SQUAT, client_rev=3, reps=4)
+    for arrivals in permutations([first, deleted]):
+        assert logging(database_url, *([each] for each in arrivals)) == {SQUAT.key: deleted}
+    for arrivals in permutations([first, deleted, again]):
+        assert logging(database_url, *([each] for each in arrivals)) == {SQUAT.key: again}
+
+
+# Sessions that were left open.
+
+
+def test_only_sessions_in_which_nothing_happened_for_long_are_given_up(database_url: str) -> None:
+    idle, trained_in, young, done = (new_session(number, started=datetime.now(UTC)) for number in range(1, 5))
+
+    async def train(stores: Stores) -> None:
+        await started(stores, idle, trained_in, done)
+        await stores.sessions.log(ATHLETE, idle.session_id, [SQUAT], WINDOWS)
+        await completed(stores, done)
+
+    async def go_on(stores: Stores) -> None:
+        await stores.sessions.log(ATHLETE, trained_in.session_id, [SQUAT], WINDOWS)
+        await started(stores, young)
+
+    async def sweep(stores: Stores) -> tuple[int, list[Status]]:
+        given_up = await stores.sessions.abandon_idle(timedelta(hours=48), 10)
+        page = await stores.sessions.page(ATHLETE, 10, None)
+        of = {summary.session_id: summary.status for summary in page}
+        return given_up, [of[each.session_id] for each in (idle, trained_in, young, done)]
+
+    with_stores(database_url, train)
+    move_back(database_url, "started_time", timedelta(hours=49))
+    execute(database_url, "UPDATE session.workout_sets SET updated_time = updated_time - interval '49 hours'")
+    with_stores(database_url, go_on)
+    after = [Status.ABANDONED, Status.IN_PROGRESS, Status.IN_PROGRESS, Status.COMPLETED]
+    assert with_stores(database_url, sweep) == (1, after)
+    assert with_stores(database_url, sweep) == (0, after)
+
+
+def test_no_more_sessions_are_given_up_at_a_time_than_asked_for(database_url: str) -> None:
+    sessions = [new_session(number) for number in range(1, 8)]
+
+    async def body(stores: Stores) -> None:
+        await started(stores, *sessions)
+        assert [await stores.sessions.abandon_idle(timedelta(hours=48), 3) for _ in range(4)] == [3, 3, 1, 0]
+
+    with_stores(database_url, body)
+
+
 # Lists.
+
+
+def test_a_list_may_hold_only_sessions_of_one_status(database_url: str) -> None:
+    sessions = [new_session(number, started=NOW + timedelta(hours=number)) for number in range(1, 5)]
+
+    async def body(stores: Stores) -> None:
+        await started(stores, *sessions)
+        await completed(stores, sessions[1])
+        await stores.sessions.abandon(ATHLETE, sessions[3].session_id)
+        expected = {Status.COMPLETED: [2], Status.ABANDONED: [4], Status.IN_PROGRESS: [3, 1], None: [4, 3, 2, 1]}
+        for status, numbers in expected.items():
+            page = await stores.sessions.page(ATHLETE, 10, None, status)
+            assert [summary.session_id for summary in page] == list(map(number_id, numbers))
+        assert await stores.sessions.newest_open(ATHLETE) == number_id(3)
+        assert await stores.sessions.newest_open(STRANGER) is None
+
+    with_stores(database_url, body)
 
 
 def test_pages_hold_every_session_once_newest_first(database_url: str) -> None:

@@ -32,9 +32,9 @@ from gateway.domain.session import (
     SessionView,
     Status,
     TrainingRecorded,
-    settle,
 )
 from gateway.domain.sets import StoredSet
+from gateway.domain.settlement import settle
 from gateway.rules import SessionRules
 from readiness_svc.rules import ReadinessRules
 from shared import rules_loader

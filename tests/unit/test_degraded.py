@@ -14,7 +14,8 @@ from gateway.convert import internal
 from gateway.domain.composition import compose
 from gateway.domain.inputs import ConditioningProfile, Inputs, without_conditioning
 from gateway.domain.plan import Effort, Plan, Protocol, Ruleset, State
-from gateway.domain.session import BenchmarkMeasured, EffectKind, LevelCompleted, Verdict, settle
+from gateway.domain.session import BenchmarkMeasured, EffectKind, LevelCompleted, Verdict
+from gateway.domain.settlement import settle
 from shared import rules_loader
 from shared.rpc import deadline
 from tests.unit.builders import ATHLETE, NOW, SESSION, everything_done, ids, inputs, started

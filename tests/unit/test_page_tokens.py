@@ -22,8 +22,10 @@ class Shelf:
     def __init__(self, summaries: Sequence[SessionSummary]) -> None:
         self._summaries = sorted(summaries, key=_position, reverse=True)
 
-    async def page(self, athlete_id: UUID, size: int, before: tuple[datetime, UUID] | None) -> list[SessionSummary]:
-        assert athlete_id == ATHLETE
+    async def page(
+        self, athlete_id: UUID, size: int, before: tuple[datetime, UUID] | None, status: Status | None
+    ) -> list[SessionSummary]:
+        assert (athlete_id, status) == (ATHLETE, None)
         return [one for one in self._summaries if before is None or _position(one) < before][:size]
 
 

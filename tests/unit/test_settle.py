@@ -24,9 +24,9 @@ from gateway.domain.session import (
     TrainingRecorded,
     Verdict,
     check_completable,
-    settle,
 )
 from gateway.domain.sets import StoredSet
+from gateway.domain.settlement import settle
 from tests.unit.builders import (
     ATHLETE,
     BIKE,
