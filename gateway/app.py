@@ -38,6 +38,8 @@ from gateway.servicers.session import SessionServicer
 from gateway.sessions import Sessions
 from gateway.store import SessionStore
 from gateway.sweep import Sweep
+from gateway.trend_store import TrendStore
+from gateway.trends import Trends
 from shared import migrations
 from shared.clock import SystemClock
 from shared.db import AsyncDatabase, Database
@@ -86,7 +88,8 @@ def build(settings: GatewaySettings) -> AsyncService:
     )
 
     def add_to(server: grpc.aio.Server) -> None:
-        add_SessionServiceServicer_to_server(SessionServicer(sessions, projections, rulesets), server)
+        servicer = SessionServicer(sessions, projections, Trends(TrendStore(database)), rulesets)
+        add_SessionServiceServicer_to_server(servicer, server)
         add_AppServiceServicer_to_server(AppServicer(sessions, rulesets), server)
         add_RulesServiceServicer_to_server(RulesServicer(rulesets, replay, overlays), server)
 

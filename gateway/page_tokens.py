@@ -7,6 +7,8 @@ from uuid import UUID
 
 from shared.errors import Code, FluxError
 
+DEFAULT_PAGE_SIZE = 20
+
 
 class InvalidPageToken(FluxError):
     """The page token was not made here."""

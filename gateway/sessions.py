@@ -36,7 +36,6 @@ from gateway.store import SessionStore
 from shared.clock import Clock
 from shared.errors import DependencyUnavailable, FieldViolation, InvalidRequest
 
-DEFAULT_PAGE_SIZE = 20
 FURTHEST_AHEAD = timedelta(days=365)
 
 
@@ -114,7 +113,7 @@ class Sessions:
 
     async def page(self, athlete_id: UUID, page_size: int, page_token: str, status: Status | None = None) -> Page:
         """Sessions of one status or of any, newest first; `page_size` 0 means the default. Raises InvalidPageToken."""
-        size = page_size or DEFAULT_PAGE_SIZE
+        size = page_size or page_tokens.DEFAULT_PAGE_SIZE
         before = page_tokens.read(page_token) if page_token else None
         found = await self._store.page(athlete_id, size + 1, before, status)
         more = len(found) > size

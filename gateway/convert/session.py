@@ -35,6 +35,7 @@ from gateway.domain.session import (
     Verdict,
 )
 from gateway.domain.sets import LoggedSet, StoredSet, metadata_violations, rounded_weight
+from gateway.domain.trends import TrendPoint
 from shared.errors import FieldViolation, InvalidRequest
 from shared.rpc import wire
 
@@ -257,6 +258,21 @@ def athlete_state(standing: Standing) -> session_service_pb2.GetAthleteStateResp
         conditioning_levels=[] if profile is None else _levels(profile),
         completed_sessions=None if ledger is None else ledger.completed_sessions,
         degraded=standing.degraded,
+    )
+
+
+def trend_point(point: TrendPoint) -> session_pb2.TrendPoint:
+    """One session on the time line."""
+    volume = point.volume
+    return session_pb2.TrendPoint(
+        session_id=str(point.session_id),
+        start_time=wire.to_timestamp(point.started_time),
+        status=STATUSES[point.status],
+        check_in=to_check_in(point.check_in),
+        state=STATES[point.state],
+        patterns=_patterns(point.ledger),
+        conditioning_levels=_levels(point.profile) if point.profile.is_known else (),
+        volume=session_pb2.Volume(sets=volume.sets, reps=volume.reps, seconds=volume.seconds, load_kg=volume.load_kg),
     )
 
 

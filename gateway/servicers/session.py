@@ -11,15 +11,17 @@ from gateway.convert import session as convert
 from gateway.projections import Projections
 from gateway.rulesets import Rulesets
 from gateway.sessions import Sessions
+from gateway.trends import Trends
 from shared.rpc import wire
 
 
 class SessionServicer(pb_grpc.SessionServiceServicer):
     """Plans, sessions, sets, and where the athlete stands."""
 
-    def __init__(self, sessions: Sessions, projections: Projections, rulesets: Rulesets) -> None:
+    def __init__(self, sessions: Sessions, projections: Projections, trends: Trends, rulesets: Rulesets) -> None:
         self._sessions = sessions
         self._projections = projections
+        self._trends = trends
         self._rulesets = rulesets
 
     async def PreviewSession(self, request: pb.PreviewSessionRequest, context: object) -> pb.PreviewSessionResponse:
@@ -89,6 +91,12 @@ class SessionServicer(pb_grpc.SessionServiceServicer):
     async def GetAthleteState(self, request: pb.GetAthleteStateRequest, context: object) -> pb.GetAthleteStateResponse:
         """Gets where the athlete stands."""
         return convert.athlete_state(await self._sessions.standing(athlete_of(context)))
+
+    async def ListTrends(self, request: pb.ListTrendsRequest, context: object) -> pb.ListTrendsResponse:
+        """Lists how the athlete stood and how much was done, newest first."""
+        since = wire.from_timestamp(request.since_time) if request.HasField("since_time") else None
+        page = await self._trends.page(athlete_of(context), request.page_size, request.page_token, since)
+        return pb.ListTrendsResponse(points=map(convert.trend_point, page.points), next_page_token=page.next_page_token)
 
     async def ListExercises(self, request: pb.ListExercisesRequest, context: object) -> pb.ListExercisesResponse:
         """Lists the exercise catalog."""

@@ -73,6 +73,7 @@ def a_day(recorder: Recorder) -> None:
     recorder.post("Session_AbandonSession", f"/v1/sessions/{ABANDONED}:abandon", {})
     recorder.get("Session_ListSessions", "/v1/sessions?page_size=2")
     recorder.get("Session_GetAthleteState", "/v1/athlete/state")
+    recorder.get("Session_ListTrends", "/v1/athlete/trends?page_size=1")
     recorder.get("Session_ListExercises", "/v1/exercises")
 
 
