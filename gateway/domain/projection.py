@@ -8,8 +8,9 @@ from uuid import UUID
 from gateway.domain.inputs import Inputs, LedgerFacts, ProfileFacts
 from gateway.domain.overlay import NO_OVERLAY, Overlay, OverlayInForce
 from gateway.domain.plan import Plan, PlannedExercise, TrackingUnit
-from gateway.domain.session import BenchmarkMeasured, Completion, Event, Session, Status, settle
+from gateway.domain.session import BenchmarkMeasured, Completion, Event, Session, Status
 from gateway.domain.sets import LoggedSet, StoredSet
+from gateway.domain.settlement import settle
 from gateway.rules import EvidenceRules
 
 DAYS_PER_WEEK = 7

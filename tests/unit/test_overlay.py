@@ -17,7 +17,8 @@ from gateway.domain.inputs import Inputs
 from gateway.domain.overlay import NO_THRESHOLDS, Bounds, Overlay, OverlayInForce, Thresholds, pattern_of
 from gateway.domain.plan import BlockType, Plan
 from gateway.domain.plan import State as PlanState
-from gateway.domain.session import EffectKind, settle
+from gateway.domain.session import EffectKind
+from gateway.domain.settlement import settle
 from gateway.rules import Variant
 from readiness_svc.domain import evaluate
 from readiness_svc.rules import SCALE, Bands, Direction, ReadinessRules, State
