@@ -1,6 +1,7 @@
 """Real parts for tests: one PostgreSQL server for the whole run, and a fresh migrated database for who asks."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -175,3 +176,9 @@ def front_door(stack: Stack) -> str:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--regenerate", action="store_true", help="rewrite the golden days and show what changed")
+    parser.addoption("--inputs", type=int, default=20_000, help="how many malformed requests to send")
+    parser.addoption("--seed", type=int, default=random.randrange(10**9), help="that of an earlier run, to repeat it")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"malformed input: --seed {config.getoption('--seed')}"

@@ -18,7 +18,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet, MethodDescriptorPr
 from jinja2 import Environment, StrictUndefined
 
 from gateway.caller import PUBLIC_SERVICES
-from gateway.envoy.refusals import ERROR_DOMAIN, UNSUPPORTED_CONTENT_TYPE, refusals
+from gateway.envoy.refusals import COMPRESSED, ERROR_DOMAIN, UNSUPPORTED_CONTENT_TYPE, refusals
 from gateway.envoy.settings import FrontDoor
 from gateway.identity.tokens import AUDIENCE, LEEWAY_SECONDS
 from shared.settings import SettingsError
@@ -103,6 +103,7 @@ def render(front_door: FrontDoor, descriptors: FileDescriptorSet, descriptor_pat
         calls=calls,
         limits=front_door.limits,
         refusals=refusals([endpoint for call in calls for endpoint in call.http], front_door.limits),
+        compressed=COMPRESSED,
         unsupported_content_type=UNSUPPORTED_CONTENT_TYPE,
         error_domain=ERROR_DOMAIN,
         max_document_bytes=MAX_DOCUMENT_BYTES,

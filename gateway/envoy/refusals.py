@@ -39,8 +39,11 @@ class Refusal:
     @property
     def grpc_details(self) -> str | None:
         """The trailer grpc-status-details-bin; None where the message, which it repeats, is not known beforehand."""
-        if self.quotes_envoy:
-            return None
+        return None if self.quotes_envoy else self.grpc_web_details
+
+    @property
+    def grpc_web_details(self) -> str:
+        """The same for gRPC-Web, which never gets Envoy's own words."""
         status = status_pb2.Status(code=self.grpc_code, message=self.message)
         status.details.add().Pack(error_details_pb2.ErrorInfo(reason=self.reason, domain=ERROR_DOMAIN))
         return base64.b64encode(status.SerializeToString(deterministic=True)).decode().rstrip("=")
@@ -85,13 +88,7 @@ def refusals(endpoints: Sequence[str], limits: Limits) -> tuple[Refusal, ...]:
             ErrorReason.ERROR_REASON_REQUEST_TOO_LARGE,
             f"the request body is larger than {limits.body_bytes // 1024} KiB, the most that is accepted",
         ),
-        _refusal(
-            415,
-            415,
-            code_pb2.INVALID_ARGUMENT,
-            ErrorReason.ERROR_REASON_MALFORMED_REQUEST,
-            "grpc-encoding must be identity, gzip or deflate",
-        ),
+        COMPRESSED,
         _refusal(
             431,
             431,
@@ -145,4 +142,11 @@ UNSUPPORTED_CONTENT_TYPE = _refusal(
     code_pb2.INVALID_ARGUMENT,
     ErrorReason.ERROR_REASON_UNSUPPORTED_CONTENT_TYPE,
     "a POST must say what its body is, `content-type: application/json` or gRPC",
+)
+COMPRESSED = _refusal(
+    415,
+    415,
+    code_pb2.INVALID_ARGUMENT,
+    ErrorReason.ERROR_REASON_MALFORMED_REQUEST,
+    "requests are not compressed here: grpc-encoding must be identity, and no message be marked as compressed",
 )

@@ -9,14 +9,12 @@ from __future__ import annotations
 import json
 import logging
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import grpc
 import protovalidate
-from google.protobuf.any_pb2 import Any as PackedAny
 from google.protobuf.message import DecodeError, Message
-from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from shared.errors import (
@@ -28,8 +26,8 @@ from shared.errors import (
     MalformedRequest,
 )
 from shared.rpc import deadline
+from shared.rpc.status import as_status
 
-ERROR_DOMAIN = "flux.engine"
 # Work that cannot be answered in time is refused before it changes anything.
 LEAST_SECONDS_LEFT = 0.05
 
@@ -69,27 +67,6 @@ class Guard:
             _log.error("unexpected error %s in %s", error_id, method, exc_info=error)
             error = InternalError(f"internal error {error_id}", error_id=error_id)
         return rpc_status.to_status(as_status(error))
-
-
-def as_status(error: FluxError) -> status_pb2.Status:
-    """The google.rpc.Status of an error: its message, one ErrorInfo, and a BadRequest if fields are to blame."""
-    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=ERROR_DOMAIN, metadata=error.metadata)
-    details: list[Message] = [info]
-    if error.violations:
-        details.append(
-            error_details_pb2.BadRequest(
-                field_violations=[
-                    error_details_pb2.BadRequest.FieldViolation(field=v.field, description=v.description, reason=v.rule)
-                    for v in error.violations
-                ]
-            )
-        )
-    status = status_pb2.Status(code=code_pb2.Code.Value(error.code), message=error.message)
-    for detail in details:
-        packed = PackedAny()
-        packed.Pack(detail)
-        status.details.append(packed)
-    return status
 
 
 class GuardInterceptor(grpc.ServerInterceptor):
@@ -138,18 +115,23 @@ class AsyncGuardInterceptor(grpc.aio.ServerInterceptor):
         method, decode = handler_call_details.method, _decoder(inner)
         handle: Callable[[Any, Any], Awaitable[Any]] = inner.unary_unary  # asynchronous on this kind of server
 
-        async def call(raw: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        async def call(messages: AsyncIterator[bytes], context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             try:
                 seconds_left = context.time_remaining()
                 deadline.begin(seconds_left)
                 # Nothing that a stranger sent is decoded.
                 caller = await self._identify(method, context.invocation_metadata()) if self._identify else context
+                raw = await anext(messages, None)
+                if raw is None:
+                    raise MalformedRequest("the request holds no whole message")
                 return await handle(self._guard.admit(raw, decode, seconds_left), caller)
             except Exception as error:  # noqa: BLE001 - everything ends here
                 status = self._guard.refuse(error, method)
             return await context.abort_with_status(status)
 
-        return grpc.unary_unary_rpc_method_handler(call, None, _serialize)
+        # To gRPC the request is a stream: one that ends before its message is then ours to refuse. gRPC itself would
+        # leave the call without an answer.
+        return grpc.stream_unary_rpc_method_handler(call, None, _serialize)
 
 
 def _decoder(handler: grpc.RpcMethodHandler[Any, Any]) -> Callable[[bytes], Any]:

@@ -11,6 +11,9 @@ MAX_RESPONSE_BYTES = 8 * 1024 * 1024
 SERVER_OPTIONS = (
     _ONE_OWNER_PER_PORT,
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    # Requests are not compressed. gRPC calls bytes that it cannot decompress an error of ours, not of the caller.
+    ("grpc.compression_enabled_algorithms_bitset", 1),
+    ("grpc.per_message_decompression", 0),
     # More than the front door lets in. Between the two, gRPC refuses at random.
     ("grpc.max_metadata_size", 32 * 1024),
     ("grpc.absolute_max_metadata_size", 64 * 1024),

@@ -63,7 +63,7 @@ from readiness_svc.store import CheckInStore
 from shared.clock import SystemClock
 from shared.db import AsyncDatabase, Database
 from shared.errors import DependencyUnavailable, FluxError
-from shared.rpc.guard import as_status
+from shared.rpc.status import as_status
 from shared.rules_shelf import RulesShelf
 from tests.integration import service_helpers
 from tests.integration.service_helpers import (

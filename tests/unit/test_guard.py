@@ -13,6 +13,8 @@ from flux.readiness.v1 import readiness_service_pb2 as readiness_pb
 from flux.session.v1 import session_service_pb2 as session_pb
 from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from shared.errors import (
     DeadlineTooShort,
@@ -22,9 +24,12 @@ from shared.errors import (
     InvalidRequest,
     MalformedRequest,
 )
-from shared.rpc.guard import ERROR_DOMAIN, LEAST_SECONDS_LEFT, Guard, as_status
+from shared.rpc.guard import LEAST_SECONDS_LEFT, Guard
+from shared.rpc.status import ERROR_DOMAIN, as_status
 
 GUARD = Guard()
+# gRPC's own limit for the headers of an answer; ours are not the only ones.
+TAKEN_BY_CLIENTS = 8_000
 SECRET = "the athlete's knee"  # noqa: S105 - what no caller may read
 
 
@@ -234,6 +239,29 @@ def test_status_holds_every_violation() -> None:
         ("c", "is bad", "INVALID"),
     ]
     assert status.message == "a.b: is required; c: is bad"
+
+
+@given(
+    st.text(),
+    st.lists(st.builds(FieldViolation, st.text(max_size=999), st.text(max_size=999)), max_size=400),
+    st.dictionaries(st.sampled_from(["nearest", "service"]), st.text(max_size=999)),
+)
+@example("🏋" * 9_999, [FieldViolation("🏋" * 999, "🏋" * 999)] * 999, {"nearest": "🏋" * 999, "service": "🏋" * 999})
+def test_a_status_is_small_enough_to_arrive(
+    message: str, found: list[FieldViolation], metadata: dict[str, str]
+) -> None:
+    status = as_status(InvalidRequest(message, violations=found, **metadata))
+    headers = 3 * len(status.message.encode()) + status.ByteSize() * 4 / 3
+    assert headers < TAKEN_BY_CLIENTS
+    bad = error_details_pb2.BadRequest()
+    told = [v for detail in status.details if detail.Unpack(bad) for v in bad.field_violations]
+    left_out = int(error_info(status).metadata.get("violations_left_out", 0))
+    assert len(told) + left_out == len(found)
+    assert (left_out > 0) <= (len(found) > 1)
+
+
+def test_a_message_does_not_begin_or_end_with_a_blank() -> None:
+    assert as_status(MalformedRequest(" .yaml:1: no\n ")).message == ".yaml:1: no"
 
 
 def test_status_without_violations_has_one_detail() -> None:
