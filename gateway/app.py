@@ -36,6 +36,7 @@ from gateway.servicers.app import AppServicer
 from gateway.servicers.rules import RulesServicer
 from gateway.servicers.session import SessionServicer
 from gateway.sessions import Sessions
+from gateway.standings import Standings
 from gateway.store import SessionStore
 from gateway.sweep import Sweep
 from gateway.trend_store import TrendStore
@@ -70,16 +71,18 @@ def build(settings: GatewaySettings) -> AsyncService:
     outbox = Outbox(database)
     relay = Relay(outbox, services)
     store = SessionStore(database)
+    standings = Standings(services, outbox, relay)
     planner = Planner(services, rulesets)
     replay = Replay(store, HistoryStore(database), planner, rulesets)
     sweep = Sweep(store)
     tokens = believed_tokens(settings)
     overlays = Overlays(OverlayStore(database), rulesets)
-    projections = Projections(planner, services, rulesets, overlays, SystemClock())
+    projections = Projections(planner, standings, rulesets, overlays, SystemClock())
     sessions = Sessions(
         rulesets=rulesets,
         overlays=overlays,
         services=services,
+        standings=standings,
         store=store,
         outbox=outbox,
         relay=relay,

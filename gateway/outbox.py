@@ -6,10 +6,11 @@ lets it go again, and delivering twice changes nothing.
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Interval, and_, func, insert, select, update
+from sqlalchemy import Interval, Row, and_, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.session import (
@@ -35,6 +36,7 @@ KINDS: dict[str, type[Payload]] = {
     "LEVEL": LevelCompleted,
     "BENCHMARK": BenchmarkMeasured,
 }
+EARNED = ("TRAINING", "LEVEL", "BENCHMARK")
 _NAMES = {shape: kind for kind, shape in KINDS.items()}
 
 
@@ -82,10 +84,14 @@ class Outbox:
             .returning(outbox.c.event_id, outbox.c.athlete_id, outbox.c.session_id, outbox.c.kind, outbox.c.payload)
         )
         async with self._database.transaction() as connection:
-            return [
-                Event(row.event_id, row.athlete_id, row.session_id, msgspec.convert(row.payload, KINDS[row.kind]))
-                for row in await connection.execute(held)
-            ]
+            return [_event(row) for row in await connection.execute(held)]
+
+    async def earned(self, athlete_id: UUID) -> list[Event]:
+        """What an athlete has earned and no service has applied yet, whoever holds it."""
+        mine = and_(outbox.c.athlete_id == athlete_id, outbox.c.delivery == Delivery.PENDING, outbox.c.kind.in_(EARNED))
+        columns = (outbox.c.event_id, outbox.c.athlete_id, outbox.c.session_id, outbox.c.kind, outbox.c.payload)
+        async with self._database.autocommit() as connection:
+            return [_event(row) for row in await connection.execute(select(*columns).where(mine))]
 
     async def settle(self, event_ids: Iterable[UUID], delivery: Delivery) -> None:
         """Notes that events were applied, or refused for good."""
@@ -113,3 +119,7 @@ class Outbox:
         async with self._database.autocommit() as connection:
             rows = await connection.execute(select(outbox.c.event_id, outbox.c.delivery).where(mine))
             return {row.event_id: Delivery(row.delivery) for row in rows}
+
+
+def _event(row: Row[*tuple[Any, ...]]) -> Event:
+    return Event(row.event_id, row.athlete_id, row.session_id, msgspec.convert(row.payload, KINDS[row.kind]))

@@ -5,23 +5,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID
 
-from gateway.clients import Services
 from gateway.domain.projection import Calendar, Day, Lived, Told, finish
 from gateway.overlays import Overlays
 from gateway.planner import Planner
 from gateway.rulesets import Rulesets
+from gateway.standings import Standings
 from shared.clock import Clock
-from shared.errors import FieldViolation, InvalidRequest
+from shared.errors import DependencyUnavailable, FieldViolation, InvalidRequest
 
 
 class Projections:
     """Lives days that did not happen. Reads, and changes nothing."""
 
     def __init__(
-        self, planner: Planner, services: Services, rulesets: Rulesets, overlays: Overlays, clock: Clock
+        self, planner: Planner, standings: Standings, rulesets: Rulesets, overlays: Overlays, clock: Clock
     ) -> None:
         self._planner = planner
-        self._services = services
+        self._standings = standings
         self._overlays = overlays
         self._rulesets = rulesets
         self._clock = clock
@@ -34,12 +34,13 @@ class Projections:
         Raises InvalidRequest if the watts are not plausible by the rules in force, and DependencyUnavailable.
         """
         parts, now = self._rulesets.in_force.version.parts, self._clock.now()
-        overlay, ledger, profile = await asyncio.gather(
+        overlay, standing = await asyncio.gather(
             self._overlays.in_force(athlete_id),
-            self._services.ledger(athlete_id, parts["debt"], now),
-            self._services.profile(athlete_id, parts["conditioning"], now),
+            self._standings.of(athlete_id, parts["debt"], parts["conditioning"], now),
         )
-        first = Told(check_in, ledger.facts, profile.facts, now, overlay=overlay)
+        if standing.ledger is None or standing.profile is None:
+            raise DependencyUnavailable("debt or conditioning does not answer; retry in a moment")
+        first = Told(check_in, standing.ledger.facts, standing.profile.facts, now, overlay=overlay)
         return await self._live(first, [Day(time, check_in) for time in calendar.times(now)], parts, trial_watts)
 
     async def _live(

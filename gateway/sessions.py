@@ -1,14 +1,14 @@
 """The use cases of the gateway: plan, start, log, complete, look back. Knows nothing of how it is called."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from gateway import page_tokens
 from gateway.clients import Services
 from gateway.domain.composition import compose
-from gateway.domain.inputs import ConditioningProfile, Inputs, Readiness, Standing, without_conditioning
+from gateway.domain.inputs import Inputs, Readiness, Standing, without_conditioning
 from gateway.domain.overlay import NO_OVERLAY, OverlayInForce
 from gateway.domain.plan import Plan
 from gateway.domain.session import (
@@ -32,6 +32,7 @@ from gateway.outbox import Outbox
 from gateway.overlays import Overlays
 from gateway.relay import Relay
 from gateway.rulesets import InForce, Rulesets
+from gateway.standings import Standings
 from gateway.store import SessionStore
 from shared.clock import Clock
 from shared.errors import DependencyUnavailable, FieldViolation, InvalidRequest
@@ -48,6 +49,7 @@ class Sessions:
         rulesets: Rulesets,
         overlays: Overlays,
         services: Services,
+        standings: Standings,
         store: SessionStore,
         outbox: Outbox,
         relay: Relay,
@@ -57,6 +59,7 @@ class Sessions:
         self._rulesets = rulesets
         self._overlays = overlays
         self._services = services
+        self._standings = standings
         self._store = store
         self._outbox = outbox
         self._relay = relay
@@ -173,23 +176,24 @@ class Sessions:
 
     async def standing(self, athlete_id: UUID) -> Standing:
         """Where the athlete stands, as far as it is known. Raises DependencyUnavailable if nothing of it is."""
-        parts, now = self._rulesets.in_force.version.parts, self._clock.now()
-        ledger, profile = await asyncio.gather(
-            _if_answered(self._services.ledger(athlete_id, parts["debt"], now)),
-            _if_answered(self._services.profile(athlete_id, parts["conditioning"], now)),
-        )
-        if ledger is None and profile is None:
+        standing = await self._standing(athlete_id, self._rulesets.in_force, self._clock.now())
+        if standing.ledger is None and standing.profile is None:
             raise DependencyUnavailable("neither debt nor conditioning answers; retry in a moment")
-        return Standing(ledger, profile)
+        return standing
 
     async def _inputs(self, athlete_id: UUID, check_in: Mapping[str, int], rules: InForce, time: datetime) -> Inputs:
-        parts = rules.version.parts
-        (overlay, readiness), ledger, profile = await asyncio.gather(
-            self._graded(athlete_id, check_in, parts["readiness"]),
-            self._services.ledger(athlete_id, parts["debt"], time),
-            self._profile(athlete_id, rules, time),
+        (overlay, readiness), standing = await asyncio.gather(
+            self._graded(athlete_id, check_in, rules.version.parts["readiness"]),
+            self._standing(athlete_id, rules, time),
         )
-        return Inputs(check_in, readiness, ledger, profile, rules.stamp, time, overlay)
+        if standing.ledger is None:
+            raise DependencyUnavailable("debt does not answer; retry in a moment", service="debt")
+        profile = standing.profile or without_conditioning(rules.nobody)
+        return Inputs(check_in, readiness, standing.ledger, profile, rules.stamp, time, overlay)
+
+    async def _standing(self, athlete_id: UUID, rules: InForce, time: datetime) -> Standing:
+        parts = rules.version.parts
+        return await self._standings.of(athlete_id, parts["debt"], parts["conditioning"], time)
 
     async def _graded(
         self, athlete_id: UUID, check_in: Mapping[str, int], rules: str
@@ -198,11 +202,6 @@ class Sessions:
         overlay = await self._overlays.in_force(athlete_id)
         own = NO_OVERLAY if overlay is None else overlay.overlay
         return overlay, await self._services.evaluate(check_in, own.readiness, rules)
-
-    async def _profile(self, athlete_id: UUID, rules: InForce, now: datetime) -> ConditioningProfile:
-        """What conditioning says of an athlete, or what it says of nobody if it does not answer."""
-        known = await _if_answered(self._services.profile(athlete_id, rules.version.parts["conditioning"], now))
-        return known or without_conditioning(rules.nobody)
 
     async def _check_exercises(self, athlete_id: UUID, session_id: UUID, sets: Sequence[LoggedSet]) -> None:
         """Returns if every exercise is in the catalog, that of today or that of the session's day."""
@@ -224,11 +223,3 @@ class Sessions:
     async def _settle_late(self, session: Session, sets: Sequence[StoredSet]) -> tuple[Completion, tuple[Event, ...]]:
         rules = await self._rulesets.session_rules(session.plan.rules_of("session"))
         return settle_late(session, sets, rules.evidence, new_id=self._new_id)
-
-
-async def _if_answered[Answer](call: Awaitable[Answer]) -> Answer | None:
-    """What a service answers, None if it does not answer at the moment."""
-    try:
-        return await call
-    except DependencyUnavailable:
-        return None

@@ -148,4 +148,5 @@ outbox = Table(
     Column("settled_time", DateTime(timezone=True)),
     Index("outbox_due", "not_before", postgresql_where=text("delivery = 'PENDING'")),
     Index("outbox_by_session", "athlete_id", "session_id"),
+    Index("outbox_of_athlete", "athlete_id", postgresql_where=text("delivery = 'PENDING'")),
 )

@@ -58,6 +58,7 @@ from gateway.relay import Relay
 from gateway.rulesets import Rulesets
 from gateway.rulesets_store import RulesetStore
 from gateway.sessions import Sessions
+from gateway.standings import Standings
 from readiness_svc.rules import State
 from readiness_svc.store import CheckInStore
 from shared.clock import SystemClock
@@ -727,15 +728,17 @@ async def using(stores: Stores, database_url: str, body: Callable[[Sessions], Aw
         shelf = RulesShelf(gateway.app.versions(), gateway.tables.rules, database)
         rulesets = Rulesets(RulesetStore(database), shelf, services)
         await rulesets.refresh()
+    relay = Relay(stores.outbox, services)
     try:
         await body(
             Sessions(
                 rulesets=rulesets,
                 overlays=Overlays(stores.overlays, rulesets),
                 services=services,
+                standings=Standings(services, stores.outbox, relay),
                 store=stores.sessions,
                 outbox=stores.outbox,
-                relay=Relay(stores.outbox, services),
+                relay=relay,
                 clock=SystemClock(),
                 new_id=uuid.uuid4,
             )

@@ -47,6 +47,7 @@ def page(count: int, page_size: int, page_token: str = "") -> Page:
         rulesets=nothing,
         overlays=nothing,
         services=nothing,
+        standings=nothing,
         store=cast("Any", Shelf([summary(number) for number in range(count)])),
         outbox=nothing,
         relay=nothing,
