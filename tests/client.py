@@ -78,10 +78,10 @@ class GrpcWebAnswer:
     trailers: Mapping[str, str]
 
 
-def grpc_web(url: str, method: str, request: Message) -> GrpcWebAnswer:
+def grpc_web(url: str, method: str, request: Message, **metadata: str) -> GrpcWebAnswer:
     """One unary call by gRPC-Web frames."""
     frame = struct.pack(">BI", 0, request.ByteSize()) + request.SerializeToString()
-    headers = {"content-type": "application/grpc-web+proto", "x-grpc-web": "1"}
+    headers = {"content-type": "application/grpc-web+proto", "x-grpc-web": "1"} | metadata
     answer = httpx.post(f"{url}/{method}", content=frame, headers=headers)
     assert answer.status_code == 200, answer.text
     trailers = {name: value for name, value in answer.headers.items() if name.startswith("grpc-")}

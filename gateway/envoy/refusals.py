@@ -90,6 +90,13 @@ def refusals(endpoints: Sequence[str], limits: Limits) -> tuple[Refusal, ...]:
         ),
         COMPRESSED,
         _refusal(
+            429,
+            429,
+            code_pb2.RESOURCE_EXHAUSTED,
+            ErrorReason.ERROR_REASON_RATE_LIMITED,
+            "too many requests in a short time; wait for as many seconds as `retry-after` says",
+        ),
+        _refusal(
             431,
             431,
             code_pb2.OUT_OF_RANGE,

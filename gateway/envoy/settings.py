@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from gateway.envoy.limits import Limits
+from gateway.envoy.rates import RateLimits
 from gateway.identity.settings import IdentitySettings
 from shared.settings import SettingsError, read, setting
 
@@ -34,6 +35,7 @@ class FrontDoor:
     identity: IdentitySettings
     development_token: str = ""
     cors_origins: tuple[str, ...] = ()  # ("*",) is any
+    rates: RateLimits = field(default_factory=RateLimits)
     limits: Limits = field(default_factory=Limits)
 
     @classmethod
@@ -47,6 +49,7 @@ class FrontDoor:
         problems: list[str] = []
         identity = _read(IdentitySettings, environ, problems)
         development = _read(DevelopmentSettings, environ, problems)
+        rates = _read(RateLimits, environ, problems)
         problems += [
             *_problems_of_host(host),
             *_problems_of_port(port),
@@ -56,9 +59,9 @@ class FrontDoor:
         ]
         if identity is not None and development is not None and not identity.is_local:
             problems += _problems_of_a_deployment(development.token, origins)
-        if problems or identity is None or development is None or port is None or gateway is None or run_dir is None:
+        if problems or not (identity and development and rates and port and gateway and run_dir):
             raise SettingsError(problems)
-        return cls(host, int(port), gateway, Path(run_dir), identity, development.token, origins)
+        return cls(host, int(port), gateway, Path(run_dir), identity, development.token, origins, rates)
 
     @property
     def configuration(self) -> Path:

@@ -234,6 +234,9 @@ def test_a_bad_environment_reports_every_problem_at_once() -> None:
         "FLUX_GATEWAY_TARGET": "unix:gateway.sock",
         "FLUX_RUN_DIR": "run",
         "FLUX_CORS_ORIGINS": "*,http://a.test/path",
+        "FLUX_RATE_LIMIT_ATHLETE": "0",
+        "FLUX_RATE_LIMIT_ADDRESS": "100000000",
+        "FLUX_TRUSTED_HOPS": "-1",
         "FLUX_AUTH_ISSUER": LOCAL_ISSUER,
         "FLUX_AUTH_JWKS": "http://project.test/jwks.json",
     }

@@ -1,5 +1,6 @@
 """The versioned API, by JSON, by gRPC-Web frames and by native gRPC, through the whole stack."""
 
+import base64
 import socket
 import uuid
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from flux.session.v1 import plan_pb2, session_pb2
 from flux.session.v1 import session_service_pb2 as pb
 from flux.session.v1.session_service_pb2_grpc import SessionServiceStub
 from google.protobuf.json_format import MessageToDict
-from google.rpc import error_details_pb2
+from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from tests.client import AppClient, grpc_web, native
@@ -124,6 +125,29 @@ def test_an_error_by_grpc_web_has_its_code_and_details(front_door: str) -> None:
     assert answer.message is None
     assert answer.trailers["grpc-status"] == "5"
     assert "grpc-status-details-bin" in answer.trailers
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "padding", "status", "reason"),
+    [
+        ("ListExercises", {"authorization": "Bearer x"}, 0, "16", "UNAUTHENTICATED"),
+        ("ListExercises", {"grpc-encoding": "zzz"}, 0, "3", "MALFORMED_REQUEST"),
+        ("ListEverything", {}, 0, "12", "NO_SUCH_ENDPOINT"),
+        ("ListExercises", {}, 300_000, "11", "REQUEST_TOO_LARGE"),
+    ],
+)
+def test_what_the_front_door_refuses_by_grpc_web_has_its_code_and_details(
+    front_door: str, method: str, headers: dict[str, str], padding: int, status: str, reason: str
+) -> None:
+    answer = grpc_web(front_door, f"{SERVICE}/{method}", pb.ListSessionsRequest(page_token="x" * padding), **headers)
+    assert answer.message is None
+    assert answer.trailers["grpc-status"] == status
+    assert answer.trailers["grpc-message"]
+    details = answer.trailers["grpc-status-details-bin"]
+    told = status_pb2.Status.FromString(base64.b64decode(details + "=" * (-len(details) % 4)))
+    info = error_details_pb2.ErrorInfo()
+    assert told.details[0].Unpack(info)
+    assert (str(told.code), told.message, info.reason) == (status, answer.trailers["grpc-message"], reason)
 
 
 def test_an_error_by_native_grpc_has_its_code_and_details(stub: SessionServiceStub) -> None:

@@ -16,7 +16,12 @@ export interface FieldProblem {
 }
 
 /** Calls that failed with one of these have not been carried out, or may be repeated without harm. */
-const WORTH_ANOTHER_TRY: ReadonlySet<Reason> = new Set(["UNREACHABLE", "DEPENDENCY_UNAVAILABLE", "DEADLINE_TOO_SHORT"]);
+const WORTH_ANOTHER_TRY: ReadonlySet<Reason> = new Set([
+  "UNREACHABLE",
+  "DEPENDENCY_UNAVAILABLE",
+  "DEADLINE_TOO_SHORT",
+  "RATE_LIMITED",
+]);
 
 /** What is wrong with the request itself, so that the same request will never be taken. */
 const FINAL: ReadonlySet<Reason> = new Set([

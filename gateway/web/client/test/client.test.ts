@@ -64,6 +64,11 @@ describe("a refusal", () => {
     expect(error.metadata["nearest"]).toContain("Back Squat");
   });
 
+  test("by the front door itself has its reason, too", async () => {
+    const error = await refusal(client.completeSession({ sessionId: crypto.randomUUID(), summaryNotes: "x".repeat(300_000) }));
+    expect([error.reason, error.isFinal]).toEqual(["REQUEST_TOO_LARGE", true]);
+  });
+
   test("is told from a network that is not there", async () => {
     const nowhere = createFluxClient({ baseUrl: "http://127.0.0.1:1", retries: 0 });
     const error = await refusal(nowhere.listExercises({}));
