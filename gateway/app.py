@@ -94,7 +94,7 @@ def build(settings: GatewaySettings) -> AsyncService:
         servicer = SessionServicer(sessions, projections, Trends(TrendStore(database)), rulesets)
         add_SessionServiceServicer_to_server(servicer, server)
         add_AppServiceServicer_to_server(AppServicer(sessions, rulesets), server)
-        add_RulesServiceServicer_to_server(RulesServicer(rulesets, replay, overlays), server)
+        add_RulesServiceServicer_to_server(RulesServicer(rulesets, replay, overlays, projections), server)
 
     async def probe() -> None:
         await database.ping()

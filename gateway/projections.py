@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID
 
+from gateway.domain.inputs import LedgerFacts, ProfileFacts
 from gateway.domain.projection import Calendar, Day, Lived, Told, finish
 from gateway.overlays import Overlays
 from gateway.planner import Planner
@@ -42,6 +43,15 @@ class Projections:
             raise DependencyUnavailable("debt or conditioning does not answer; retry in a moment")
         first = Told(check_in, standing.ledger.facts, standing.profile.facts, now, overlay=overlay)
         return await self._live(first, [Day(time, check_in) for time in calendar.times(now)], parts, trial_watts)
+
+    async def simulate(self, wanted: str, days: Sequence[Day], trial_watts: int | None) -> list[Lived]:
+        """Lives the days of an athlete who never trained, by a ruleset; by the one in force if none is wanted.
+
+        Raises UnknownRules, InvalidRequest if the watts are not plausible by it, and DependencyUnavailable.
+        """
+        version = await self._rulesets.find(wanted)
+        stranger = Told({}, LedgerFacts(), ProfileFacts(), days[0].time)
+        return await self._live(stranger, days, version.parts, trial_watts)
 
     async def _live(
         self, told: Told, days: Sequence[Day], parts: Mapping[str, str], trial_watts: int | None

@@ -41,7 +41,7 @@ class Replay:
         self, wanted: str, since: datetime | None, after: tuple[datetime, UUID] | None, size: int
     ) -> ComparedPage:
         """Plans a page of history by another ruleset. Raises UnknownRules, DependencyUnavailable."""
-        version, _ = await self._rulesets.show(wanted)
+        version = await self._rulesets.find(wanted)
         past = await self._history.page(since, after, size)
         plans = await self._plans([session.inputs for session in past], version.parts) if past else []
         told = ((session, plan, changes(session.plan, plan)) for session, plan in zip(past, plans, strict=True))

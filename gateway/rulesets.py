@@ -116,9 +116,13 @@ class Rulesets:
         """Every ruleset, newest first. Raises DependencyUnavailable."""
         return await asyncio.to_thread(self._store.all)
 
+    async def find(self, wanted: str) -> RulesetVersion:
+        """A ruleset by name or hash; the one in force if nothing is wanted. Raises UnknownRules."""
+        return await asyncio.to_thread(self._store.find, wanted) if wanted else self.in_force.version
+
     async def show(self, wanted: str) -> tuple[RulesetVersion, dict[str, str]]:
         """A ruleset with its YAML by service; the one in force if nothing is wanted. Raises UnknownRules."""
-        version = await asyncio.to_thread(self._store.find, wanted) if wanted else self.in_force.version
+        version = await self.find(wanted)
         session = await self.session_part(version.parts["session"])
         texts = {s: (await self._services.get_rules(s, version.parts[s])).text for s in ASKED}
         return version, texts | {"session": session.text}

@@ -255,7 +255,7 @@ def athlete_state(standing: Standing) -> session_service_pb2.GetAthleteStateResp
     ledger, profile = standing.ledger, standing.profile
     return session_service_pb2.GetAthleteStateResponse(
         patterns=[] if ledger is None else _patterns(ledger),
-        conditioning_levels=[] if profile is None else _levels(profile),
+        conditioning_levels=[] if profile is None else levels(profile),
         completed_sessions=None if ledger is None else ledger.completed_sessions,
         degraded=standing.degraded,
     )
@@ -271,7 +271,7 @@ def trend_point(point: TrendPoint) -> session_pb2.TrendPoint:
         check_in=to_check_in(point.check_in),
         state=STATES[point.state],
         patterns=_patterns(point.ledger),
-        conditioning_levels=_levels(point.profile) if point.profile.is_known else (),
+        conditioning_levels=levels(point.profile) if point.profile.is_known else (),
         volume=session_pb2.Volume(sets=volume.sets, reps=volume.reps, seconds=volume.seconds, load_kg=volume.load_kg),
     )
 
@@ -290,7 +290,7 @@ def _patterns(ledger: Ledger) -> list[session_pb2.PatternState]:
     ]
 
 
-def _levels(profile: ConditioningProfile) -> list[session_pb2.ConditioningLevel]:
+def levels(profile: ConditioningProfile) -> list[session_pb2.ConditioningLevel]:
     """The ladders that move, with the benchmark in force."""
     benchmarks = {benchmark.protocol: benchmark for benchmark in profile.benchmarks}
     shown = []

@@ -4,10 +4,13 @@ from uuid import UUID
 
 from flux.rules.v1 import rules_service_pb2 as pb
 from flux.rules.v1 import rules_service_pb2_grpc as pb_grpc
+from flux.rules.v1 import simulation_pb2 as simulation_pb
 
 from gateway import page_tokens
 from gateway.convert import rules as convert
+from gateway.convert import simulation
 from gateway.overlays import Overlays
+from gateway.projections import Projections
 from gateway.replay import Replay
 from gateway.rulesets import Rulesets
 from shared.rpc import wire
@@ -18,10 +21,11 @@ LONGEST_PAGE = 256
 class RulesServicer(pb_grpc.RulesServiceServicer):
     """Pushes rulesets, shows them, puts them in force, and replays what was planned by them; keeps overlays."""
 
-    def __init__(self, rulesets: Rulesets, replay: Replay, overlays: Overlays) -> None:
+    def __init__(self, rulesets: Rulesets, replay: Replay, overlays: Overlays, projections: Projections) -> None:
         self._rulesets = rulesets
         self._replay = replay
         self._overlays = overlays
+        self._projections = projections
 
     async def PushRuleset(self, request: pb.PushRulesetRequest, context: object) -> pb.PushRulesetResponse:
         """Keeps a ruleset, or only checks it."""
@@ -83,3 +87,11 @@ class RulesServicer(pb_grpc.RulesServiceServicer):
         _, after = page_tokens.read(request.page_token) if request.page_token else (None, None)
         size = request.page_size or LONGEST_PAGE
         return convert.overlay_page(await self._overlays.page(after, size), size)
+
+    async def SimulateSessions(
+        self, request: simulation_pb.SimulateSessionsRequest, context: object
+    ) -> simulation_pb.SimulateSessionsResponse:
+        """Lives the days of an athlete who is made up."""
+        days = list(map(simulation.day, request.days))
+        watts = request.trial_watts if request.HasField("trial_watts") else None
+        return simulation.simulated(await self._projections.simulate(request.ruleset, days, watts))

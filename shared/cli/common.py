@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -17,6 +18,14 @@ Target = Annotated[str | None, typer.Option(help="Address of a gateway; without 
 
 Author = Annotated[str, typer.Option(help="Who does this.", envvar=["FLUX_AUTHOR", "USER"])]
 Note = Annotated[str, typer.Option(help="Why.")]
+
+
+class Form(StrEnum):
+    """How a report is shown."""
+
+    TABLE = "table"
+    JSON = "json"
+    HTML = "html"
 
 
 def progress(text: str) -> None:

@@ -12,8 +12,9 @@ import typer
 from rich.console import Console
 
 from shared.cli import demo as week
-from shared.cli import rules_commands, stack
-from shared.cli.common import DEFAULT_DATA_DIR, DataDir, Target, fail, gateway_client, progress, refusals
+from shared.cli import rules_commands, simulation, simulation_report, stack
+from shared.cli.athletes import Kind
+from shared.cli.common import DEFAULT_DATA_DIR, Author, DataDir, Form, Target, fail, gateway_client, progress, refusals
 from shared.clock import SystemClock
 from shared.local_identity import DEVELOPMENT_ATHLETE, LocalIdentity, NoLocalIdentity
 
@@ -111,6 +112,36 @@ def replay(
     for difference in answer.differences:
         print(f"{difference.path}: {difference.stored or 'absent'} → {difference.replayed or 'absent'}")
     raise typer.Exit(1)
+
+
+@app.command()
+def simulate(
+    weeks: Annotated[int, typer.Option(min=1, max=26, help="How long the athletes train.")] = 12,
+    profile: Annotated[list[Kind] | None, typer.Option(help="Which athlete; without it, every one of them.")] = None,
+    seed: Annotated[int, typer.Option(help="Another number is another athlete of the same kind.")] = 1,
+    ruleset: Annotated[str, typer.Option(help="Name, beginning of a hash, or folder; else the one in force.")] = "",
+    form: Annotated[Form, typer.Option("--format", help="How to show it.")] = Form.TABLE,
+    author: Author = "unknown",
+    target: Target = None,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Let made-up athletes train for weeks; exit with 1 if a slot starves, a protocol repeats or a level is wrong.
+
+    A folder is kept as a version first, which puts nothing in force. Nothing else is stored.
+    """
+    client = gateway_client(target, data_dir)
+    with refusals():
+        version = client.find_or_push(ruleset, author, "simulated")
+        lived = [simulation.run(client, version.ruleset_hash, kind, weeks, seed) for kind in profile or Kind]
+    name = f"{version.name} {version.ruleset_hash[:12]}"
+    match form:
+        case Form.TABLE:
+            Console().print(simulation_report.as_table(name, lived))
+        case Form.JSON:
+            print(simulation_report.as_json(name, lived))
+        case Form.HTML:
+            print(simulation_report.as_html(name, lived))
+    raise typer.Exit(1 if any(one.faults() for one in lived) else 0)
 
 
 @app.command()

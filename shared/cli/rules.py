@@ -11,6 +11,7 @@ from typing import cast
 import grpc
 import yaml
 from flux.rules.v1 import rules_service_pb2 as pb
+from flux.rules.v1 import simulation_pb2 as simulation_pb
 from flux.rules.v1.rules_service_pb2_grpc import RulesServiceStub
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
@@ -66,6 +67,11 @@ class Client:
         with self._stub() as stub:
             return stub.PushRuleset(request, timeout=CALL_SECONDS).ruleset
 
+    def find_or_push(self, wanted: str, author: str, note: str) -> pb.RulesetVersion:
+        """A ruleset by name or hash, or of a folder, which is kept first. The one in force if empty. Raises Refused."""
+        folder = Path(wanted)
+        return self.push(folder, author, note) if wanted and folder.is_dir() else self.show(wanted).ruleset
+
     def all(self) -> list[pb.RulesetVersion]:
         """Every ruleset, newest first. Raises Refused."""
         with self._stub() as stub:
@@ -96,6 +102,11 @@ class Client:
             request.since_time.FromDatetime(since)
         with self._stub() as stub:
             return stub.CompareRuleset(request, timeout=PAGE_SECONDS)
+
+    def simulate(self, request: simulation_pb.SimulateSessionsRequest) -> simulation_pb.SimulateSessionsResponse:
+        """Lives the days of an athlete who is made up. Raises Refused."""
+        with self._stub() as stub:
+            return stub.SimulateSessions(request, timeout=PAGE_SECONDS)
 
     def replay(self, athlete_id: str, session_id: str) -> pb.ReplaySessionResponse:
         """Makes a past plan again and compares. Raises Refused."""

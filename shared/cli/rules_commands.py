@@ -2,7 +2,6 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,18 +11,10 @@ from rich.console import Console
 from rich.progress import Progress
 
 from shared.cli import overlay_commands, rules, rules_diff
-from shared.cli.common import DEFAULT_DATA_DIR, Author, DataDir, Note, Target, gateway_client, refusals
+from shared.cli.common import DEFAULT_DATA_DIR, Author, DataDir, Form, Note, Target, gateway_client, refusals
 
 app = typer.Typer(no_args_is_help=True, help="Training rules: check, keep, compare, put in force.")
 app.add_typer(overlay_commands.app, name="overlay")
-
-
-class Form(StrEnum):
-    """How a comparison is shown."""
-
-    TABLE = "table"
-    JSON = "json"
-    HTML = "html"
 
 
 @app.command("check")
@@ -91,8 +82,7 @@ def diff_rulesets(
     with refusals():
         start = _moment(since)
     with refusals(), Progress(console=Console(stderr=True), transient=True) as bar:
-        folder = Path(new)
-        ruleset = client.push(folder, author, "compared") if folder.is_dir() else client.show(new).ruleset
+        ruleset = client.find_or_push(new, author, "compared")
         task = bar.add_task("planning the past again", total=None)
         report = rules_diff.collect(client, ruleset, start, lambda done, of: bar.update(task, completed=done, total=of))
     match form:
