@@ -10,6 +10,7 @@ from flux.conditioning.v1.conditioning_service_pb2_grpc import add_ConditioningS
 from flux.rules.v1 import keeper_service_pb2
 from flux.rules.v1.keeper_service_pb2_grpc import add_RulesKeeperServiceServicer_to_server
 
+from conditioning_svc.domain import rule_ids
 from conditioning_svc.rules import ConditioningRules
 from conditioning_svc.servicer import ConditioningServicer
 from conditioning_svc.store import SCHEMA, ProfileStore, rules
@@ -30,7 +31,7 @@ def build(settings: ServiceSettings) -> Service:
     database = Database(settings.database_url)
     shelf = RulesShelf(versions(), rules, database)
     servicer = ConditioningServicer(shelf, ProfileStore(database), SystemClock())
-    keeper = RulesKeeper("conditioning", shelf)
+    keeper = RulesKeeper("conditioning", shelf, rule_ids)
 
     def add_to(server: grpc.Server) -> None:
         add_ConditioningServiceServicer_to_server(servicer, server)

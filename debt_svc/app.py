@@ -10,6 +10,7 @@ from flux.debt.v1.debt_service_pb2_grpc import add_DebtServiceServicer_to_server
 from flux.rules.v1 import keeper_service_pb2
 from flux.rules.v1.keeper_service_pb2_grpc import add_RulesKeeperServiceServicer_to_server
 
+from debt_svc.domain import rule_ids
 from debt_svc.rules import DebtRules
 from debt_svc.servicer import DebtServicer
 from debt_svc.store import SCHEMA, LedgerStore, rules
@@ -30,7 +31,7 @@ def build(settings: ServiceSettings) -> Service:
     database = Database(settings.database_url)
     shelf = RulesShelf(versions(), rules, database)
     servicer = DebtServicer(shelf, LedgerStore(database), SystemClock())
-    keeper = RulesKeeper("debt", shelf)
+    keeper = RulesKeeper("debt", shelf, rule_ids)
 
     def add_to(server: grpc.Server) -> None:
         add_DebtServiceServicer_to_server(servicer, server)

@@ -76,6 +76,11 @@ def rank(ledger: Ledger, rules: DebtRules, now: datetime) -> tuple[Rotation, ...
     )
 
 
+def rule_ids(rules: DebtRules) -> dict[str, bool]:
+    """The ids that decisions can have, in the order of the rules; every one of them decides."""
+    return {_rule_id(rotation): True for rotation in rules.rotations}
+
+
 def most_due_first(slots: Sequence[RankedSlot], metric: Metric, now: datetime) -> list[RankedSlot]:
     """Highest debt first: never trained, then most debt, then longest ago, then the order given."""
 
@@ -143,13 +148,17 @@ def _rotation(name: str, slots: Sequence[RankedSlot], rules: DebtRules, now: dat
     decision = Decision(
         subject=name,
         outcome=first.slot,
-        rule_id=f"debt.rotations.{name}",
+        rule_id=_rule_id(name),
         inputs={slot.slot: "never" if slot.debt is None else str(slot.debt) for slot in ranked},
         threshold=f"highest debt by {rules.metric.value}, then longest ago, then the order of the rules",
         alternatives=tuple(slot.slot for slot in ranked[1:]),
         sentence=f"{first.slot} is due: {reason}.",
     )
     return Rotation(name, ranked, decision)
+
+
+def _rule_id(rotation: str) -> str:
+    return f"debt.rotations.{rotation}"
 
 
 def _count(number: int, noun: str) -> str:

@@ -58,11 +58,12 @@ class Targets:
 
 @dataclass(frozen=True)
 class KeptRules:
-    """A version of a service's rules: its stamp, the document, and its YAML."""
+    """A version of a service's rules: its stamp, the document, its YAML, and by rule id whether it can decide."""
 
     ruleset: Ruleset
     document: Mapping[str, Any]
     text: str
+    rule_ids: Mapping[str, bool]
 
 
 class Services:
@@ -213,7 +214,8 @@ def _unavailable(service: str) -> DependencyUnavailable:
 
 
 def _kept(answer: keeper_pb.GetRulesResponse) -> KeptRules:
-    return KeptRules(internal.ruleset(answer.ruleset), wire.from_struct(answer.document), answer.yaml)
+    rule_ids = {rule.rule_id: rule.can_decide for rule in answer.rules}
+    return KeptRules(internal.ruleset(answer.ruleset), wire.from_struct(answer.document), answer.yaml, rule_ids)
 
 
 def _problems(error: grpc.aio.AioRpcError) -> list[Problem]:

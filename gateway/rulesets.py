@@ -14,7 +14,7 @@ from gateway.domain.inputs import ConditioningProfile, LedgerFacts, ProfileFacts
 from gateway.domain.plan import Ruleset
 from gateway.domain.projection import Told
 from gateway.domain.rulesets import RulesetVersion, ruleset_hash
-from gateway.rules import SessionRules, disagreements
+from gateway.rules import SessionRules, disagreements, rule_ids
 from gateway.rulesets_store import RulesetStore
 from shared.errors import DependencyUnavailable, FieldViolation, FluxError, InvalidRequest
 from shared.rules_loader import Loaded, Problem, RulesError, line_of
@@ -126,6 +126,13 @@ class Rulesets:
         session = await self.session_part(version.parts["session"])
         texts = {s: (await self._services.get_rules(s, version.parts[s])).text for s in ASKED}
         return version, texts | {"session": session.text}
+
+    async def rule_ids(self, wanted: str) -> dict[str, bool]:
+        """The ids of all rules of a ruleset, and whether a plan can come to each. Raises UnknownRules."""
+        version = await self.find(wanted)
+        session = await self.session_part(version.parts["session"])
+        kept = [await self._services.get_rules(service, version.parts[service]) for service in ASKED]
+        return rule_ids(session.rules, {rule_id: can for rules in kept for rule_id, can in rules.rule_ids.items()})
 
     async def activate(self, wanted: str, author: str, note: str) -> RulesetVersion:
         """Puts a ruleset in force. Raises UnknownRules, RulesError if it cannot be used, DependencyUnavailable."""

@@ -10,6 +10,7 @@ from flux.readiness.v1.readiness_service_pb2_grpc import add_ReadinessServiceSer
 from flux.rules.v1 import keeper_service_pb2
 from flux.rules.v1.keeper_service_pb2_grpc import add_RulesKeeperServiceServicer_to_server
 
+from readiness_svc.domain import rule_ids
 from readiness_svc.rules import ReadinessRules
 from readiness_svc.servicer import ReadinessServicer
 from readiness_svc.store import SCHEMA, CheckInStore, rules
@@ -29,7 +30,7 @@ def build(settings: ServiceSettings) -> Service:
     database = Database(settings.database_url)
     shelf = RulesShelf(versions(), rules, database)
     servicer = ReadinessServicer(shelf, CheckInStore(database))
-    keeper = RulesKeeper("readiness", shelf)
+    keeper = RulesKeeper("readiness", shelf, rule_ids)
 
     def add_to(server: grpc.Server) -> None:
         add_ReadinessServiceServicer_to_server(servicer, server)

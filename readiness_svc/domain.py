@@ -9,6 +9,8 @@ from uuid import UUID
 from readiness_svc.rules import Archetype, Bands, Direction, ReadinessRules, State, StateName
 from shared.decision import Decision
 
+_SIGNALS = "readiness.signals"
+
 type CheckIn = Mapping[str, int]
 """Answers from 0 to 10, by signal."""
 
@@ -65,6 +67,11 @@ def evaluate(check_in: CheckIn, rules: ReadinessRules, own: OwnBounds = NO_BOUND
     )
 
 
+def rule_ids(rules: ReadinessRules) -> dict[str, bool]:
+    """The ids that decisions can have, in the order of the rules; every one of them decides."""
+    return {_SIGNALS: True} | {_archetype_rule(State[name]): True for name in rules.archetypes}
+
+
 def grade(signal: str, value: int, bands: Bands) -> Reading:
     """The state that one signal alone leads to, and how far the next worse one is."""
     if bands.worse is Direction.HIGHER:
@@ -88,7 +95,7 @@ def _why_state(state: State, readings: tuple[Reading, ...]) -> Decision:
     return Decision(
         subject="state",
         outcome=state.name,
-        rule_id="readiness.signals",
+        rule_id=_SIGNALS,
         inputs={reading.signal: str(reading.value) for reading in readings},
         threshold=" and ".join(reading.threshold for reading in deciding),
         alternatives=tuple(other.name for other in State if other is not state),
@@ -100,7 +107,7 @@ def _why_archetype(state: State, archetype: Archetype) -> Decision:
     return Decision(
         subject="archetype",
         outcome=archetype.value,
-        rule_id=f"readiness.archetypes.{state.name}",
+        rule_id=_archetype_rule(state),
         inputs={"state": state.name},
         alternatives=tuple(other.value for other in Archetype if other is not archetype),
         sentence=f"{state.name} calls for a {archetype.value.lower()} session.",
@@ -123,6 +130,10 @@ def _why_own(reading: Reading, rules: ReadinessRules) -> Decision:
         alternatives=() if otherwise is state else (otherwise.name,),
         sentence=f"{said}, as by the rules." if otherwise is state else f"{said} instead of {otherwise.name}.",
     )
+
+
+def _archetype_rule(state: State) -> str:
+    return f"readiness.archetypes.{state.name}"
 
 
 def _distance(reading: Reading) -> str:

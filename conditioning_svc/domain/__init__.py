@@ -16,6 +16,7 @@ from conditioning_svc.domain.model import (
 )
 from conditioning_svc.domain.policies import looks_back_to
 from conditioning_svc.domain.prescribing import prescribe
+from conditioning_svc.domain.rule_ids import rule_ids
 
 __all__ = [
     "Benchmark",
@@ -32,4 +33,5 @@ __all__ = [
     "complete",
     "looks_back_to",
     "prescribe",
+    "rule_ids",
 ]

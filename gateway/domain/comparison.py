@@ -95,6 +95,15 @@ class ComparedPage:
     next_place: tuple[datetime, UUID] | None
 
 
+@dataclass(frozen=True)
+class CountedPage:
+    """A page of history planned again: how many sessions, how often each rule decided, where the next page begins."""
+
+    planned: int
+    counts: Mapping[str, int]
+    next_place: tuple[datetime, UUID] | None
+
+
 # Harder to the right. A recovery day has easy conditioning and no power work.
 _STATES = (State.RED, State.ORANGE, State.GREEN)
 _PROTOCOLS = (None, Protocol.SS, Protocol.HIIT, Protocol.SIT)

@@ -12,6 +12,7 @@ from gateway.rules.parts import (
     Tier,
     Variant,
 )
+from gateway.rules.reach import rule_ids
 from gateway.rules.session import SessionRules
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "Tier",
     "Variant",
     "disagreements",
+    "rule_ids",
 ]

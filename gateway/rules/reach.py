@@ -1,7 +1,7 @@
 """Whether everything in the rules can come into a plan. What cannot is a mistake, or says that it is a reserve."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from gateway.domain.plan import MAIN_SUFFIX, Archetype, State, TrackingUnit
@@ -53,11 +53,54 @@ def slots_of(rules: "SessionRules", component: Component, state: State) -> Itera
         yield from (slot for slots in rules.related.values() for slot in slots)
 
 
+def rule_ids(rules: "SessionRules", others: Mapping[str, bool]) -> dict[str, bool]:
+    """The ids that decisions can have, and whether a plan can come to each: those of the other services, then these.
+
+    `others` are what the other services say of their own rules; these rules may leave a rotation nothing to decide.
+    """
+    asked = {component.rotation for component in rules.components if not _is_complement(rules, component)}
+    idle = {f"debt.rotations.{one.rotation}" for one in rules.components if one.rotation and one.rotation not in asked}
+    heard = {rule_id: can_decide and rule_id not in idle for rule_id, can_decide in others.items()}
+    return heard | {f"session.{path}": can_decide for path, can_decide in _paths(rules)}
+
+
+def _is_complement(rules: "SessionRules", component: Component) -> bool:
+    """Whether the slot of a component always follows from an earlier one."""
+    first = component.complements
+    return first is not None and all(slot in rules.complements for slot in rules.selections if slot.startswith(first))
+
+
+def _paths(rules: "SessionRules") -> Iterator[tuple[str, bool]]:
+    for name in rules.tiers:
+        asking = {state for path, component in rules.placed_components if component.tier == name for state in _on(path)}
+        yield from ((f"tiers.{name}.{state}", state in asking) for state in State)
+    related = any(component.anchor is AnchorRole.RELATED for component in rules.components)
+    yield from ((f"related.{pattern}", related) for pattern in rules.related)
+    completed = tuple(component.complements for component in rules.components if component.complements)
+    yield from ((f"complements.{slot}", slot.startswith(completed)) for slot in rules.complements)
+    asked = _asked(rules)
+    for slot, variants in rules.selections.items():
+        read = {_variant(variants, state) for state in asked.get(slot, ())}
+        yield from ((f"selections.{slot}.{one}", one in read) for one in variants if one is not Variant.SPARE)
+        if not read <= variants.keys():
+            yield f"selections.{slot}", True  # a day on which it is left out
+
+
+def _variant(variants: Mapping[Variant, object], state: State) -> Variant:
+    own = Variant(state.value)
+    return own if own in variants else Variant.DEFAULT
+
+
+def _on(path: tuple[str | int, ...]) -> tuple[State, ...]:
+    """The states in which a component of a template can be asked for."""
+    return _STATES_OF[Archetype(str(path[1]))]
+
+
 def _asked(rules: "SessionRules") -> dict[str, set[State]]:
     """The states in which each slot can be asked for."""
     asked: dict[str, set[State]] = {}
     for path, component in rules.placed_components:
-        for state in _STATES_OF[Archetype(str(path[1]))]:
+        for state in _on(path):
             for slot in slots_of(rules, component, state):
                 asked.setdefault(slot, set()).add(state)
     return asked
@@ -66,8 +109,7 @@ def _asked(rules: "SessionRules") -> dict[str, set[State]]:
 def _given(rules: "SessionRules", slot: str, states: set[State]) -> Iterator[str]:
     variants = rules.selections.get(slot, {})
     for state in states:
-        own = Variant(state.value)
-        yield from variants.get(own if own in variants else Variant.DEFAULT, ())
+        yield from variants.get(_variant(variants, state), ())
     if states:
         yield from variants.get(Variant.SPARE, ())
 

@@ -1,14 +1,16 @@
 """Rulesets for operators, `flux.rules.v1.RulesService`."""
 
+from datetime import datetime
 from uuid import UUID
 
+from flux.rules.v1 import coverage_pb2 as coverage_pb
 from flux.rules.v1 import rules_service_pb2 as pb
 from flux.rules.v1 import rules_service_pb2_grpc as pb_grpc
 from flux.rules.v1 import simulation_pb2 as simulation_pb
 
 from gateway import page_tokens
+from gateway.convert import coverage, simulation
 from gateway.convert import rules as convert
-from gateway.convert import simulation
 from gateway.overlays import Overlays
 from gateway.projections import Projections
 from gateway.replay import Replay
@@ -59,12 +61,9 @@ class RulesServicer(pb_grpc.RulesServiceServicer):
 
     async def CompareRuleset(self, request: pb.CompareRulesetRequest, context: object) -> pb.CompareRulesetResponse:
         """Plans past sessions by another ruleset, page by page."""
-        since = wire.from_timestamp(request.since_time) if request.HasField("since_time") else None
-        after = page_tokens.read(request.page_token) if request.page_token else None
-        size = request.page_size or LONGEST_PAGE
+        since, after, size = _page(request)
         page = await self._replay.compare_page(request.ruleset, since, after, size)
-        total = await self._replay.count(since) if after is None else 0
-        return convert.compared(page, total)
+        return convert.compared(page, await self._total(since, after))
 
     async def SetOverlay(self, request: pb.SetOverlayRequest, context: object) -> pb.SetOverlayResponse:
         """Sets the overlay of one athlete."""
@@ -95,3 +94,30 @@ class RulesServicer(pb_grpc.RulesServiceServicer):
         days = list(map(simulation.day, request.days))
         watts = request.trial_watts if request.HasField("trial_watts") else None
         return simulation.simulated(await self._projections.simulate(request.ruleset, days, watts))
+
+    async def ListRuleIds(
+        self, request: coverage_pb.ListRuleIdsRequest, context: object
+    ) -> coverage_pb.ListRuleIdsResponse:
+        """Lists the rules of a ruleset by their ids."""
+        return coverage.listed(await self._rulesets.rule_ids(request.ruleset))
+
+    async def CountDecisions(
+        self, request: coverage_pb.CountDecisionsRequest, context: object
+    ) -> coverage_pb.CountDecisionsResponse:
+        """Plans past sessions by a ruleset and counts which rules decided, page by page."""
+        since, after, size = _page(request)
+        page = await self._replay.count_page(request.ruleset, since, after, size)
+        return coverage.counted(page, await self._total(since, after))
+
+    async def _total(self, since: datetime | None, after: tuple[datetime, UUID] | None) -> int:
+        """How many sessions all pages hold; told on the first one."""
+        return await self._replay.count(since) if after is None else 0
+
+
+def _page(
+    request: pb.CompareRulesetRequest | coverage_pb.CountDecisionsRequest,
+) -> tuple[datetime | None, tuple[datetime, UUID] | None, int]:
+    """Which page of history is asked for: since when, after which session, and how many."""
+    since = wire.from_timestamp(request.since_time) if request.HasField("since_time") else None
+    after = page_tokens.read(request.page_token) if request.page_token else None
+    return since, after, request.page_size or LONGEST_PAGE

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
+from rich.console import Console
+from rich.progress import Progress
 
 from shared.cli.rules import Client, Refused
 
@@ -31,6 +33,12 @@ class Form(StrEnum):
 def progress(text: str) -> None:
     """Says what is going on, beside what is printed."""
     print(f"flux: {text}", file=sys.stderr, flush=True)
+
+
+def progress_bar() -> Progress:
+    """A bar for people who wait, beside what is printed; nothing where nobody looks."""
+    console = Console(stderr=True)
+    return Progress(console=console, transient=True, disable=not console.is_terminal)
 
 
 def fail(error: Exception) -> NoReturn:

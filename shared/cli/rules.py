@@ -10,6 +10,7 @@ from typing import cast
 
 import grpc
 import yaml
+from flux.rules.v1 import coverage_pb2 as coverage_pb
 from flux.rules.v1 import rules_service_pb2 as pb
 from flux.rules.v1 import simulation_pb2 as simulation_pb
 from flux.rules.v1.rules_service_pb2_grpc import RulesServiceStub
@@ -102,6 +103,21 @@ class Client:
             request.since_time.FromDatetime(since)
         with self._stub() as stub:
             return stub.CompareRuleset(request, timeout=PAGE_SECONDS)
+
+    def rule_ids(self, ruleset: str) -> coverage_pb.ListRuleIdsResponse:
+        """The ids of a ruleset's rules. Raises Refused."""
+        with self._stub() as stub:
+            return stub.ListRuleIds(coverage_pb.ListRuleIdsRequest(ruleset=ruleset), timeout=CALL_SECONDS)
+
+    def count_decisions(
+        self, ruleset: str, since: datetime | None, page_token: str
+    ) -> coverage_pb.CountDecisionsResponse:
+        """How often each rule decides in a page of history. Raises Refused."""
+        request = coverage_pb.CountDecisionsRequest(ruleset=ruleset, page_token=page_token, page_size=PAGE_SIZE)
+        if since is not None:
+            request.since_time.FromDatetime(since)
+        with self._stub() as stub:
+            return stub.CountDecisions(request, timeout=PAGE_SECONDS)
 
     def simulate(self, request: simulation_pb.SimulateSessionsRequest) -> simulation_pb.SimulateSessionsResponse:
         """Lives the days of an athlete who is made up. Raises Refused."""

@@ -8,10 +8,19 @@ from typing import Annotated
 import typer
 from flux.rules.v1.rules_service_pb2 import RulesetVersion
 from rich.console import Console
-from rich.progress import Progress
 
-from shared.cli import overlay_commands, rules, rules_diff
-from shared.cli.common import DEFAULT_DATA_DIR, Author, DataDir, Form, Note, Target, gateway_client, refusals
+from shared.cli import overlay_commands, rules, rules_coverage, rules_diff
+from shared.cli.common import (
+    DEFAULT_DATA_DIR,
+    Author,
+    DataDir,
+    Form,
+    Note,
+    Target,
+    gateway_client,
+    progress_bar,
+    refusals,
+)
 
 app = typer.Typer(no_args_is_help=True, help="Training rules: check, keep, compare, put in force.")
 app.add_typer(overlay_commands.app, name="overlay")
@@ -81,7 +90,7 @@ def diff_rulesets(
     client = gateway_client(target, data_dir)
     with refusals():
         start = _moment(since)
-    with refusals(), Progress(console=Console(stderr=True), transient=True) as bar:
+    with refusals(), progress_bar() as bar:
         ruleset = client.find_or_push(new, author, "compared")
         task = bar.add_task("planning the past again", total=None)
         report = rules_diff.collect(client, ruleset, start, lambda done, of: bar.update(task, completed=done, total=of))
@@ -93,6 +102,43 @@ def diff_rulesets(
         case Form.HTML:
             print(rules_diff.as_html(report))
     raise typer.Exit(1 if report.harder else 0)
+
+
+@app.command("coverage")
+def cover(
+    ruleset: Annotated[str, typer.Argument(help="Name, beginning of a hash, or folder; else the one in force.")] = "",
+    since: Annotated[str | None, typer.Option(help="Look back so far, such as 30d; else over all of history.")] = None,
+    simulated: Annotated[bool, typer.Option("--simulated", help="Count the days of made-up athletes instead.")] = False,
+    form: Annotated[Form, typer.Option("--format", help="How to show it.")] = Form.TABLE,
+    author: Author = "unknown",
+    target: Target = None,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Show how often each rule would have decided in the past, which never did, and which never can.
+
+    The past is planned again by the ruleset. A folder is kept as a version first, which puts nothing in force.
+    """
+    client = gateway_client(target, data_dir)
+    with refusals():
+        start = _moment(since)
+        if simulated and start is not None:
+            raise rules.Refused("--since looks back on the past, and --simulated does not; give one of them")
+    with refusals(), progress_bar() as bar:
+        version = client.find_or_push(ruleset, author, "covered")
+        task = bar.add_task("counting decisions", total=None)
+        pages = rules_coverage.stored_pages(client, version.ruleset_hash, start)
+        if simulated:
+            pages = rules_coverage.simulated_pages(client, version.ruleset_hash)
+        report = rules_coverage.collect(
+            client, version, pages, lambda done, of: bar.update(task, completed=done, total=of)
+        )
+    match form:
+        case Form.TABLE:
+            Console().print(rules_coverage.as_table(report))
+        case Form.JSON:
+            print(rules_coverage.as_json(report))
+        case Form.HTML:
+            print(rules_coverage.as_html(report))
 
 
 @app.command("activate")

@@ -1,6 +1,6 @@
 """The RPCs of the three services, each servicer on its real store and a clock that the test sets."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from importlib.resources import files
 from itertools import permutations
@@ -19,10 +19,13 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 import conditioning_svc.app
+import conditioning_svc.domain
 import conditioning_svc.store
 import debt_svc.app
+import debt_svc.domain
 import debt_svc.store
 import readiness_svc.app
+import readiness_svc.domain
 import readiness_svc.store
 from conditioning_svc.rules import ConditioningRules
 from conditioning_svc.servicer import ConditioningServicer
@@ -572,13 +575,13 @@ def test_every_service_shows_the_rules_it_decides_by(
     debt_shelf: RulesShelf[DebtRules],
     conditioning_shelf: RulesShelf[ConditioningRules],
 ) -> None:
-    cases: list[tuple[str, RulesShelf[Any], Loaded[Any]]] = [
-        ("readiness", readiness_shelf, READINESS),
-        ("debt", debt_shelf, DEBT),
-        ("conditioning", conditioning_shelf, CONDITIONING),
+    cases: list[tuple[str, RulesShelf[Any], Loaded[Any], Callable[[Any], Mapping[str, bool]]]] = [
+        ("readiness", readiness_shelf, READINESS, readiness_svc.domain.rule_ids),
+        ("debt", debt_shelf, DEBT, debt_svc.domain.rule_ids),
+        ("conditioning", conditioning_shelf, CONDITIONING, conditioning_svc.domain.rule_ids),
     ]
-    for service, shelf, loaded in cases:
-        call = calls(RulesKeeper(service, shelf), keeper_pb, "RulesKeeperService")
+    for service, shelf, loaded, rule_ids in cases:
+        call = calls(RulesKeeper(service, shelf, rule_ids), keeper_pb, "RulesKeeperService")
         text = (files(f"{service}_svc") / "rules.yaml").read_text(encoding="utf-8")
         for wanted in ("", loaded.content_hash):
             answer = call("GetRules", keeper_pb.GetRulesRequest(content_hash=wanted))
@@ -586,6 +589,7 @@ def test_every_service_shows_the_rules_it_decides_by(
             assert stamp == (service, "classic", loaded.content_hash)
             assert MessageToDict(answer.document) == yaml.safe_load(text)
             assert answer.yaml == text
+            assert {rule.rule_id: rule.can_decide for rule in answer.rules} == rule_ids(loaded.rules)
 
 
 def test_every_decision_is_stamped_with_the_rules_that_made_it(readiness: Call, debt: Call, conditioning: Call) -> None:
