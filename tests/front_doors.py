@@ -33,6 +33,11 @@ class OpenDoor:
     def address(self) -> str:
         return f"{self.settings.host}:{self.settings.port}"
 
+    def stop(self) -> None:
+        """Ends it, so that its log is complete."""
+        self.process.terminate()
+        self.process.wait(timeout=60)
+
 
 def connect(address: str) -> socket.socket:
     """A bare connection to host:port, for what no client would send."""

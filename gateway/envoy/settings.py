@@ -9,6 +9,7 @@ from typing import Self
 
 from gateway.envoy.limits import Limits
 from gateway.envoy.rates import RateLimits
+from gateway.envoy.tls import TlsSettings
 from gateway.identity.settings import IdentitySettings
 from shared.settings import SettingsError, read, setting
 
@@ -36,6 +37,7 @@ class FrontDoor:
     development_token: str = ""
     cors_origins: tuple[str, ...] = ()  # ("*",) is any
     rates: RateLimits = field(default_factory=RateLimits)
+    tls: TlsSettings = field(default_factory=TlsSettings)
     limits: Limits = field(default_factory=Limits)
 
     @classmethod
@@ -50,6 +52,7 @@ class FrontDoor:
         identity = _read(IdentitySettings, environ, problems)
         development = _read(DevelopmentSettings, environ, problems)
         rates = _read(RateLimits, environ, problems)
+        tls = _read(TlsSettings, environ, problems)
         problems += [
             *_problems_of_host(host),
             *_problems_of_port(port),
@@ -59,9 +62,9 @@ class FrontDoor:
         ]
         if identity is not None and development is not None and not identity.is_local:
             problems += _problems_of_a_deployment(development.token, origins)
-        if problems or not (identity and development and rates and port and gateway and run_dir):
+        if problems or not (identity and development and rates and tls and port and gateway and run_dir):
             raise SettingsError(problems)
-        return cls(host, int(port), gateway, Path(run_dir), identity, development.token, origins, rates)
+        return cls(host, int(port), gateway, Path(run_dir), identity, development.token, origins, rates, tls)
 
     @property
     def configuration(self) -> Path:

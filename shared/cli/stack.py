@@ -140,8 +140,8 @@ class _Stack:
             raise CannotStart(f"{what} is not ready after {READY_SECONDS:.0f} s; see {self.data_dir / 'logs'}")
 
     def _environment(self) -> dict[str, str]:
-        """Our environment without another issuer's settings; compiled modules are kept for a fast next start."""
-        foreign = ("PYTHONDONTWRITEBYTECODE", "FLUX_AUTH_", "FLUX_DEVELOPMENT_")
+        """Our environment without a deployment's issuer and certificate; compiled modules are kept."""
+        foreign = ("PYTHONDONTWRITEBYTECODE", "FLUX_AUTH_", "FLUX_DEVELOPMENT_", "FLUX_TLS_")
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         return {"PYTHONPYCACHEPREFIX": str(self.data_dir / "cache"), **inherited, "PYTHONUNBUFFERED": "1"}
 
