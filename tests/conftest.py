@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -98,10 +98,12 @@ def _drop_database(postgres_url: str, name: str) -> None:
 class Stack:
     """A whole FLUX of its own, started by `flux up`."""
 
-    def __init__(self, data_dir: Path, cache: Path, *arguments: str) -> None:
+    def __init__(
+        self, data_dir: Path, cache: Path, *arguments: str, variables: Mapping[str, str] | None = None
+    ) -> None:
         command = [sys.executable, "-m", "shared.cli", "up", "--port", "0", "--data-dir", str(data_dir), *arguments]
         # Compiled modules are kept for the next stack.
-        environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(cache)}
+        environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(cache), **(variables or {})}
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
         )
