@@ -11,9 +11,10 @@ RUN /opt/flux/bin/pip install --no-cache-dir --no-deps .
 
 FROM python:3.13-slim
 
-# /keys belongs to the user, so that a volume mounted there does too.
+# /keys and what is in it belong to the user, so that a volume mounted there does too.
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin flux \
-    && install -d -o flux -g flux /keys
+    && cd / && install -d -o flux -g flux keys \
+    keys/operator keys/postgres keys/migrate keys/readiness keys/debt keys/conditioning keys/gateway keys/envoy
 COPY --from=build /opt/flux /opt/flux
 ENV PATH=/opt/flux/bin:$PATH \
     PYTHONUNBUFFERED=1

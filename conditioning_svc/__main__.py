@@ -1,4 +1,4 @@
-"""`python -m conditioning_svc serve | migrate | check`."""
+"""`python -m conditioning_svc serve | migrate | status | check`."""
 
 import sys
 
@@ -6,4 +6,4 @@ from conditioning_svc import app
 from shared.rpc import server
 
 if __name__ == "__main__":
-    sys.exit(server.main("conditioning_svc", app.build, app.migrate, app.check))
+    sys.exit(server.main("conditioning_svc", app.build, app.migrate, app.status, app.check))

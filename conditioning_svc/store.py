@@ -38,6 +38,7 @@ from conditioning_svc.domain import (
 from conditioning_svc.rules import ConditioningRules, Protocol
 from shared.db import Database, one_at_a_time
 from shared.rules_shelf import rules_table
+from shared.walls import Sight
 
 SCHEMA = "conditioning"
 metadata = MetaData(schema=SCHEMA)
@@ -119,7 +120,7 @@ class ProfileStore:
         standings: dict[UUID, dict[Protocol, Standing]] = {athlete_id: {} for athlete_id in wanted}
         current: dict[UUID, dict[tuple[Protocol, str], Benchmark]] = {athlete_id: {} for athlete_id in wanted}
         recent: dict[UUID, list[Done]] = {athlete_id: [] for athlete_id in wanted}
-        with self._database.autocommit() as connection:
+        with self._database.autocommit(Sight.of(wanted)) as connection:
             for row in connection.execute(_LEVELS, {"athlete_ids": wanted}):
                 standings[row.athlete_id][Protocol(row.protocol)] = Standing(row.level, row.epoch, row.last_done_time)
             for row in connection.execute(_BENCHMARKS, {"athlete_ids": wanted}):
@@ -135,7 +136,7 @@ class ProfileStore:
 
         Raises DependencyUnavailable.
         """
-        with self._database.transaction() as connection:
+        with self._database.transaction(Sight.of(event.athlete_id for event, _ in events)) as connection:
             one_at_a_time(connection, (event.athlete_id for event, _ in events))
             for event, rules in events:
                 if not _receive(connection, event):

@@ -28,6 +28,7 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 from debt_svc.domain import Ledger, Training, TrainingEvent
 from shared.db import Database, one_at_a_time
 from shared.rules_shelf import rules_table
+from shared.walls import Sight
 
 SCHEMA = "debt"
 metadata = MetaData(schema=SCHEMA)
@@ -81,7 +82,7 @@ class LedgerStore:
         wanted = list(athlete_ids)
         sessions: dict[UUID, int] = dict.fromkeys(wanted, 0)
         trained: dict[UUID, dict[str, Training]] = {athlete_id: {} for athlete_id in wanted}
-        with self._database.autocommit() as connection:
+        with self._database.autocommit(Sight.of(wanted)) as connection:
             for row in connection.execute(_LEDGERS, {"athlete_ids": wanted}):
                 sessions[row.athlete_id] = row.completed_sessions
                 if row.slot is not None:
@@ -93,7 +94,7 @@ class LedgerStore:
 
         Each row takes the greater of what it has and what the event says, as `domain.apply` does.
         """
-        with self._database.transaction() as connection:
+        with self._database.transaction(Sight.of(event.athlete_id for event in events)) as connection:
             one_at_a_time(connection, (event.athlete_id for event in events))
             for event in events:
                 fresh = connection.execute(

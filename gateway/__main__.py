@@ -1,4 +1,4 @@
-"""`python -m gateway serve | migrate | check`."""
+"""`python -m gateway serve | migrate | status | check`."""
 
 import asyncio
 import os
@@ -7,7 +7,7 @@ import sys
 from gateway import app
 from shared import process
 from shared.rpc import aio_server
-from shared.settings import DatabaseSettings, RulesSettings, read
+from shared.settings import MigrationSettings, RulesSettings, read
 
 
 def _serve() -> None:
@@ -16,7 +16,11 @@ def _serve() -> None:
 
 
 def _migrate() -> None:
-    app.migrate(read(DatabaseSettings, os.environ))
+    app.migrate(read(MigrationSettings, os.environ))
+
+
+def _status() -> None:
+    process.say(app.status(read(MigrationSettings, os.environ)))
 
 
 def _check() -> None:
@@ -24,4 +28,5 @@ def _check() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(process.main("gateway", {"serve": _serve, "migrate": _migrate, "check": _check}, sys.argv[1:]))
+    verbs = {"serve": _serve, "migrate": _migrate, "status": _status, "check": _check}
+    sys.exit(process.main("gateway", verbs, sys.argv[1:]))

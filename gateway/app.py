@@ -3,7 +3,6 @@
 import asyncio
 import time
 import uuid
-from contextlib import closing
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -58,6 +57,7 @@ class GatewaySettings(ServiceSettings, IdentitySettings):
     conditioning_target: str = setting("FLUX_CONDITIONING_TARGET", "address of conditioning_svc")
 
 
+MIGRATIONS = Path(__file__).parent / "migrations"
 SHIPPED = ("rules.yaml", "rules_evidence.yaml")
 
 
@@ -137,11 +137,20 @@ def versions() -> Versions[SessionRules]:
 def migrate(settings: DatabaseSettings) -> None:
     """Brings the schema of sessions up to date, and keeps the shipped rules.
 
-    Raises DependencyUnavailable, or RulesError if the shipped rules cannot be used.
+    Raises DependencyUnavailable, SettingsError, or RulesError if the shipped rules cannot be used.
     """
-    migrations.upgrade(settings.database_url, schema=tables.SCHEMA, versions=Path(__file__).parent / "migrations")
-    with closing(Database(settings.database_url)) as database:
-        keep_shipped(versions(), tables.rules, database)
+    shipped = versions()
+    migrations.upgrade(
+        settings.database_url,
+        schema=tables.SCHEMA,
+        versions=MIGRATIONS,
+        then=lambda connection: keep_shipped(shipped, tables.rules, connection),
+    )
+
+
+def status(settings: DatabaseSettings) -> str:
+    """Which version the schema of sessions has. Raises DependencyUnavailable or SettingsError."""
+    return migrations.status(settings.database_url, schema=tables.SCHEMA, versions=MIGRATIONS)
 
 
 def check(settings: RulesSettings) -> None:

@@ -11,6 +11,7 @@ from gateway.domain.inputs import Inputs
 from gateway.domain.plan import Plan
 from gateway.tables import sessions
 from shared.db import AsyncDatabase
+from shared.walls import EVERYONE
 
 
 class HistoryStore:
@@ -26,7 +27,7 @@ class HistoryStore:
         statement = select(*columns).where(_since(since)).order_by(*place).limit(size)
         if after is not None:
             statement = statement.where(tuple_(*place) > after)
-        async with self._database.autocommit() as connection:
+        async with self._database.autocommit(EVERYONE) as connection:
             return [
                 PastSession(
                     row.athlete_id,
@@ -40,7 +41,7 @@ class HistoryStore:
 
     async def count(self, since: datetime | None) -> int:
         """How many sessions there are. Raises DependencyUnavailable."""
-        async with self._database.autocommit() as connection:
+        async with self._database.autocommit(EVERYONE) as connection:
             return (
                 await connection.execute(select(func.count()).select_from(sessions).where(_since(since)))
             ).scalar_one()

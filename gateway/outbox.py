@@ -24,6 +24,7 @@ from gateway.domain.session import (
 )
 from gateway.tables import outbox
 from shared.db import AsyncDatabase
+from shared.walls import EVERYONE, Sight
 
 # Longer than any delivery may take.
 HOLD = timedelta(seconds=10)
@@ -83,19 +84,19 @@ class Outbox:
             .values(not_before=func.now() + HOLD, attempts=outbox.c.attempts + 1)
             .returning(outbox.c.event_id, outbox.c.athlete_id, outbox.c.session_id, outbox.c.kind, outbox.c.payload)
         )
-        async with self._database.transaction() as connection:
+        async with self._database.transaction(EVERYONE) as connection:
             return [_event(row) for row in await connection.execute(held)]
 
     async def earned(self, athlete_id: UUID) -> list[Event]:
         """What an athlete has earned and no service has applied yet, whoever holds it."""
         mine = and_(outbox.c.athlete_id == athlete_id, outbox.c.delivery == Delivery.PENDING, outbox.c.kind.in_(EARNED))
         columns = (outbox.c.event_id, outbox.c.athlete_id, outbox.c.session_id, outbox.c.kind, outbox.c.payload)
-        async with self._database.autocommit() as connection:
+        async with self._database.autocommit(Sight.of([athlete_id])) as connection:
             return [_event(row) for row in await connection.execute(select(*columns).where(mine))]
 
     async def settle(self, event_ids: Iterable[UUID], delivery: Delivery) -> None:
         """Notes that events were applied, or refused for good."""
-        async with self._database.autocommit() as connection:
+        async with self._database.autocommit(EVERYONE) as connection:
             await connection.execute(
                 update(outbox)
                 .where(outbox.c.event_id.in_(list(event_ids)))
@@ -108,7 +109,7 @@ class Outbox:
             FIRST_PAUSE_SECONDS * func.power(2, func.least(outbox.c.attempts, 16)), LONGEST_PAUSE_SECONDS
         )
         pause = func.make_interval(0, 0, 0, 0, 0, 0, seconds, type_=Interval)
-        async with self._database.autocommit() as connection:
+        async with self._database.autocommit(EVERYONE) as connection:
             await connection.execute(
                 update(outbox).where(outbox.c.event_id.in_(list(event_ids))).values(not_before=func.now() + pause)
             )
@@ -116,7 +117,7 @@ class Outbox:
     async def deliveries(self, athlete_id: UUID, session_id: UUID) -> dict[UUID, Delivery]:
         """How far the events of one session have come."""
         mine = and_(outbox.c.athlete_id == athlete_id, outbox.c.session_id == session_id)
-        async with self._database.autocommit() as connection:
+        async with self._database.autocommit(Sight.of([athlete_id])) as connection:
             rows = await connection.execute(select(outbox.c.event_id, outbox.c.delivery).where(mine))
             return {row.event_id: Delivery(row.delivery) for row in rows}
 

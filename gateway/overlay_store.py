@@ -10,6 +10,7 @@ from gateway.domain.overlay import Overlay, OverlayInForce, OverlayVersion
 from gateway.tables import overlays
 from shared.db import AsyncDatabase
 from shared.rules_loader import Loaded
+from shared.walls import EVERYONE, Sight
 
 # What operators want to know of a version; the content is for planning alone.
 _VERSION: tuple[ColumnElement[Any], ...] = (
@@ -36,7 +37,7 @@ class OverlayStore:
             .order_by(overlays.c.overlay_id.desc())
             .limit(1)
         )
-        async with self._database.autocommit() as connection:
+        async with self._database.autocommit(Sight.of([athlete_id])) as connection:
             row = (await connection.execute(last)).first()
         if row is None or row.overlay is None:
             return None
@@ -47,7 +48,7 @@ class OverlayStore:
         newest_first = (
             select(*_VERSION).where(overlays.c.athlete_id == athlete_id).order_by(overlays.c.overlay_id.desc())
         )
-        async with self._database.autocommit() as connection:
+        async with self._database.autocommit(Sight.of([athlete_id])) as connection:
             return [_version(row) for row in await connection.execute(newest_first.limit(most))]
 
     async def page(self, after: UUID | None, size: int) -> list[OverlayVersion]:
@@ -61,7 +62,7 @@ class OverlayStore:
             last = last.where(overlays.c.athlete_id > after)
         lasting = last.subquery()
         set_ones = select(lasting).where(lasting.c.content_hash.is_not(None)).order_by(lasting.c.athlete_id)
-        async with self._database.autocommit() as connection:
+        async with self._database.autocommit(EVERYONE) as connection:
             return [_version(row) for row in await connection.execute(set_ones.limit(size))]
 
     async def put(self, athlete_id: UUID, loaded: Loaded[Overlay], author: str, note: str) -> None:
@@ -74,7 +75,7 @@ class OverlayStore:
         await self._add(athlete_id, author, note)
 
     async def _add(self, athlete_id: UUID, author: str, note: str, **content: Any) -> None:
-        async with self._database.autocommit() as connection:
+        async with self._database.autocommit(Sight.of([athlete_id])) as connection:
             row = insert(overlays).values(athlete_id=athlete_id, author=author, note=note, **content)
             await connection.execute(row)
 

@@ -28,6 +28,7 @@ from gateway.domain.session import (
 from gateway.domain.sets import LoggedSet, StoredSet
 from gateway.tables import athletes, sessions, workout_sets
 from shared.db import AsyncDatabase
+from shared.walls import EVERYONE, Sight
 
 type Settled = Awaitable[tuple[Completion, tuple[Event, ...]]]
 type Settle = Callable[[Session, Sequence[StoredSet], int, datetime], Settled]
@@ -47,7 +48,7 @@ class SessionStore:
 
     async def start(self, session: Session, events: Sequence[Event]) -> Session | None:
         """Stores a new session with its events. Answers the session that has this id already, if there is one."""
-        async with self._database.transaction() as connection:
+        async with self._database.transaction(Sight.of([session.athlete_id])) as connection:
             stored = await connection.execute(
                 upsert(sessions)
                 .values(
@@ -72,19 +73,19 @@ class SessionStore:
 
     async def get(self, athlete_id: UUID, session_id: UUID) -> Session:
         """One session. Raises SessionNotFound."""
-        async with self._database.autocommit() as connection:
+        async with self._database.autocommit(Sight.of([athlete_id])) as connection:
             return await _session(connection, athlete_id, session_id)
 
     async def sets(self, athlete_id: UUID, session_id: UUID) -> list[StoredSet]:
         """The sets of one session, deleted ones too, by slot, exercise and index."""
-        async with self._database.autocommit() as connection:
+        async with self._database.autocommit(Sight.of([athlete_id])) as connection:
             return await sets_store.read(connection, athlete_id, session_id)
 
     async def newest_open(self, athlete_id: UUID) -> UUID | None:
         """The session in progress that was started last, if there is one."""
         open_ones = and_(sessions.c.athlete_id == athlete_id, sessions.c.status == Status.IN_PROGRESS)
         newest = select(sessions.c.session_id).where(open_ones).order_by(*_NEWEST_FIRST).limit(1)
-        async with self._database.autocommit() as connection:
+        async with self._database.autocommit(Sight.of([athlete_id])) as connection:
             row = (await connection.execute(newest)).first()
             return None if row is None else row.session_id
 
@@ -106,7 +107,7 @@ class SessionStore:
             sessions.c.started_time,
             sessions.c.completed_time,
         )
-        async with self._database.autocommit() as connection:
+        async with self._database.autocommit(Sight.of([athlete_id])) as connection:
             rows = await connection.execute(select(*columns).where(older).order_by(*_NEWEST_FIRST).limit(size))
             return [
                 SessionSummary(
@@ -129,7 +130,7 @@ class SessionStore:
         Answers these sets as they are kept now, and when the session was completed, if it was.
         Raises SessionNotFound, or SessionClosed if the session was completed or abandoned too long ago.
         """
-        async with self._database.autocommit() as connection:
+        async with self._database.autocommit(Sight.of([athlete_id])) as connection:
             return await sets_store.log(connection, athlete_id, session_id, logged, windows)
 
     async def complete(
@@ -140,7 +141,7 @@ class SessionStore:
         Answers the session as stored, with the events to deliver; a session that was completed before is answered as
         it is, without events. Raises SessionNotFound, and whatever `settle` raises.
         """
-        async with self._database.transaction() as connection:
+        async with self._database.transaction(Sight.of([athlete_id])) as connection:
             session = await _session(connection, athlete_id, session_id, lock=True)
             if session.status is Status.COMPLETED:
                 return session, ()
@@ -170,7 +171,7 @@ class SessionStore:
 
         Answers the session as stored, with the events to deliver. Raises SessionNotFound.
         """
-        async with self._database.transaction() as connection:
+        async with self._database.transaction(Sight.of([athlete_id])) as connection:
             session = await _session(connection, athlete_id, session_id, lock=True)
             if session.completion is None or not session.completion.may_still_grant:
                 return session, ()
@@ -184,7 +185,7 @@ class SessionStore:
 
     async def abandon(self, athlete_id: UUID, session_id: UUID) -> None:
         """Gives a session up. Raises SessionNotFound or SessionCompleted."""
-        async with self._database.transaction() as connection:
+        async with self._database.transaction(Sight.of([athlete_id])) as connection:
             session = await _session(connection, athlete_id, session_id, lock=True)
             if session.status is Status.COMPLETED:
                 raise SessionCompleted("the session is completed; it can no longer be given up")
@@ -213,7 +214,7 @@ class SessionStore:
             .prefix_with("MATERIALIZED")
         )
         key = tuple_(sessions.c.athlete_id, sessions.c.session_id)
-        async with self._database.autocommit() as connection:
+        async with self._database.autocommit(EVERYONE) as connection:
             given_up = await connection.execute(
                 update(sessions)
                 .where(key.in_(select(idle_ones.c.athlete_id, idle_ones.c.session_id)))

@@ -12,6 +12,7 @@ from gateway.domain.session import Status
 from gateway.domain.trends import TrendPoint, Volume
 from gateway.tables import sessions, workout_sets
 from shared.db import AsyncDatabase
+from shared.walls import Sight
 
 _DONE = and_(
     workout_sets.c.athlete_id == sessions.c.athlete_id,
@@ -49,7 +50,7 @@ class TrendStore:
         if since is not None:
             wanted.append(sessions.c.started_time >= since)
         statement = _POINTS.where(*wanted).order_by(*(column.desc() for column in place)).limit(size)
-        async with self._database.autocommit() as connection:
+        async with self._database.autocommit(Sight.of([athlete_id])) as connection:
             rows = (await connection.execute(statement)).all()
         points = []
         for row in rows:

@@ -1,6 +1,5 @@
 """Wires readiness together."""
 
-from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from shared.rpc.server import Service
 from shared.rules_shelf import RulesShelf, Versions, keep_shipped
 from shared.settings import DatabaseSettings, RulesSettings, ServiceSettings
 
+MIGRATIONS = Path(__file__).parent / "migrations"
 # The first one is what the service decides by until it is told otherwise.
 SHIPPED = ("rules.yaml", "rules_evidence.yaml")
 
@@ -54,13 +54,22 @@ def versions() -> Versions[ReadinessRules]:
 
 
 def migrate(settings: DatabaseSettings) -> None:
-    """Brings the schema of readiness up to date, and keeps the shipped rules.
+    """Brings the schema of check-ins up to date, and keeps the shipped rules.
 
-    Raises DependencyUnavailable, or RulesError if the shipped rules cannot be used.
+    Raises DependencyUnavailable, SettingsError, or RulesError if the shipped rules cannot be used.
     """
-    migrations.upgrade(settings.database_url, schema=SCHEMA, versions=Path(__file__).parent / "migrations")
-    with closing(Database(settings.database_url)) as database:
-        keep_shipped(versions(), rules, database)
+    shipped = versions()
+    migrations.upgrade(
+        settings.database_url,
+        schema=SCHEMA,
+        versions=MIGRATIONS,
+        then=lambda connection: keep_shipped(shipped, rules, connection),
+    )
+
+
+def status(settings: DatabaseSettings) -> str:
+    """Which version the schema of check-ins has. Raises DependencyUnavailable or SettingsError."""
+    return migrations.status(settings.database_url, schema=SCHEMA, versions=MIGRATIONS)
 
 
 def check(settings: RulesSettings) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from readiness_svc.domain import RecordedCheckIn
 from shared.db import Database
 from shared.rules_shelf import rules_table
+from shared.walls import Sight
 
 SCHEMA = "readiness"
 metadata = MetaData(schema=SCHEMA)
@@ -47,5 +48,5 @@ class CheckInStore:
             }
             for event in sorted(events, key=lambda event: event.event_id)  # an order in which none can deadlock
         ]
-        with self._database.transaction() as connection:
+        with self._database.transaction(Sight.of(event.athlete_id for event in events)) as connection:
             connection.execute(insert(check_ins).values(rows).on_conflict_do_nothing())

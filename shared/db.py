@@ -1,11 +1,15 @@
 """PostgreSQL, the one storage: connections, and what callers see when it does not answer.
 
-Statements that stand alone run in autocommit (one round trip less), others together in one transaction. Connection
-loss, timeouts and an exhausted pool become DependencyUnavailable; everything else that PostgreSQL refuses is a bug.
+Statements that stand alone run in autocommit (one round trip less), others together in one transaction. Both say whose
+rows they see, and PostgreSQL shows no others (`shared.walls`). That travels ahead of each statement in the same round
+trip and ends with its transaction, so nothing of it is left for whoever gets the connection next. Connection loss,
+timeouts and an exhausted pool become DependencyUnavailable; everything else that PostgreSQL refuses is a bug.
 """
 
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -16,29 +20,57 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from shared.errors import DependencyUnavailable
+from shared.walls import Sight
 
 POOL_SIZE = 8
 POOL_TIMEOUT_SECONDS = 2.0
 CONNECT_TIMEOUT_SECONDS = 3
+
+_SEE = "SELECT set_config(%s, %s, true)"
+_sight: ContextVar[Sight | None] = ContextVar("sight", default=None)
+
+
+class _SightedCursor(psycopg.Cursor[Any]):
+    """Says whose rows a statement sees, ahead of it in one pipeline: one round trip, and one transaction, for both."""
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> "_SightedCursor":
+        sight = _sight.get()
+        if sight is None:
+            return super().execute(query, params, **options)
+        with self.connection.pipeline():
+            psycopg.Cursor(self.connection).execute(_SEE, (sight.setting, sight.value))
+            return super().execute(query, params, **options)
+
+
+class _AsyncSightedCursor(psycopg.AsyncCursor[Any]):
+    """The same in an event loop."""
+
+    async def execute(self, query: Any, params: Any = None, **options: Any) -> "_AsyncSightedCursor":
+        sight = _sight.get()
+        if sight is None:
+            return await super().execute(query, params, **options)
+        async with self.connection.pipeline():
+            await psycopg.AsyncCursor(self.connection).execute(_SEE, (sight.setting, sight.value))
+            return await super().execute(query, params, **options)
 
 
 class Database:
     """Blocking access to one database, for the threads of a sync server."""
 
     def __init__(self, url: str) -> None:
-        self._engine = create_engine(_with_driver(url), **_pool_options())
+        self._engine = create_engine(_with_driver(url), **_pool_options(_SightedCursor))
         self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
-    def autocommit(self) -> Iterator[Connection]:
-        """A connection whose statements stand alone."""
-        with _unavailable_when_lost(), self._autocommit.connect() as connection:
+    def autocommit(self, sight: Sight | None = None) -> Iterator[Connection]:
+        """A connection whose statements stand alone; they see rows of athletes only by `sight`."""
+        with _unavailable_when_lost(), _seeing(sight), self._autocommit.connect() as connection:
             yield connection
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self, sight: Sight | None = None) -> Iterator[Connection]:
         """A connection in a transaction, committed at the end unless something was raised."""
-        with _unavailable_when_lost(), self._engine.begin() as connection:
+        with _unavailable_when_lost(), _seeing(sight), self._engine.begin() as connection:
             yield connection
 
     def ping(self) -> None:
@@ -55,20 +87,20 @@ class AsyncDatabase:
     """Access to one database from an event loop."""
 
     def __init__(self, url: str) -> None:
-        self._engine: AsyncEngine = create_async_engine(_with_driver(url), **_pool_options())
+        self._engine: AsyncEngine = create_async_engine(_with_driver(url), **_pool_options(_AsyncSightedCursor))
         self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager
-    async def autocommit(self) -> AsyncIterator[AsyncConnection]:
-        """A connection whose statements stand alone."""
-        with _unavailable_when_lost():
+    async def autocommit(self, sight: Sight | None = None) -> AsyncIterator[AsyncConnection]:
+        """A connection whose statements stand alone; they see rows of athletes only by `sight`."""
+        with _unavailable_when_lost(), _seeing(sight):
             async with self._autocommit.connect() as connection:
                 yield connection
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+    async def transaction(self, sight: Sight | None = None) -> AsyncIterator[AsyncConnection]:
         """A connection in a transaction, committed at the end unless something was raised."""
-        with _unavailable_when_lost():
+        with _unavailable_when_lost(), _seeing(sight):
             async with self._engine.begin() as connection:
                 yield connection
 
@@ -90,6 +122,15 @@ def one_at_a_time(connection: Connection, athlete_ids: Iterable[UUID]) -> None:
 
 
 @contextmanager
+def _seeing(sight: Sight | None) -> Iterator[None]:
+    token = _sight.set(sight)
+    try:
+        yield
+    finally:
+        _sight.reset(token)
+
+
+@contextmanager
 def _unavailable_when_lost() -> Iterator[None]:
     try:
         yield
@@ -106,11 +147,11 @@ def _with_driver(url: str) -> str:
     return make_url(url).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
 
 
-def _pool_options() -> dict[str, object]:
+def _pool_options(cursor: type) -> dict[str, object]:
     return {
         "pool_size": POOL_SIZE,
         "max_overflow": 0,
         "pool_timeout": POOL_TIMEOUT_SECONDS,
         "pool_use_lifo": True,
-        "connect_args": {"connect_timeout": CONNECT_TIMEOUT_SECONDS},
+        "connect_args": {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "cursor_factory": cursor},
     }

@@ -18,6 +18,11 @@ SUPERUSER = "postgres"
 START_SECONDS = 60.0
 
 
+def url_of(role: str, sockets: Path) -> str:
+    """URL of the database that is reached in this folder, as some role: who can reach it may be any."""
+    return f"postgresql://{role}@/{DATABASE}?host={sockets}"
+
+
 @dataclass(frozen=True)
 class Cluster:
     """A data directory that is ready to be run."""
@@ -30,8 +35,8 @@ class Cluster:
 
     @property
     def url(self) -> str:
-        """URL of the database."""
-        return f"postgresql://{SUPERUSER}@/{DATABASE}?host={self.sockets}"
+        """URL of the database, as its superuser."""
+        return url_of(SUPERUSER, self.sockets)
 
 
 def prepare(data: Path, sockets: Path) -> Cluster:

@@ -52,7 +52,7 @@ class LocalIdentity:
         self._folder.chmod(0o700)
         if not self._key.exists():
             key = ec.generate_private_key(ec.SECP256R1())
-            _write(
+            write(
                 self._key,
                 key.private_bytes(
                     serialization.Encoding.PEM,
@@ -60,9 +60,9 @@ class LocalIdentity:
                     serialization.NoEncryption(),
                 ),
             )
-        _write(self.jwks, json.dumps({"keys": [self._public()]}).encode())
+        write(self.jwks, json.dumps({"keys": [self._public()]}).encode())
         token = self.mint(DEVELOPMENT_ATHLETE, now, DEVELOPMENT_LIFETIME)
-        _write(self.development_token, token.encode())
+        write(self.development_token, token.encode())
 
     def mint(self, athlete_id: UUID, now: datetime, lifetime: timedelta = TOKEN_LIFETIME) -> str:
         """An access token that stands for an athlete from now on. Raises NoLocalIdentity."""
@@ -93,10 +93,10 @@ class LocalIdentity:
         return {**public, "kid": name, "alg": "ES256", "use": "sig"}
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Writes a file that only its owner may read, whole or not at all."""
+def write(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """Writes a file that only its owner may read, unless `mode` says otherwise, whole or not at all."""
     fresh = path.with_suffix(".new")
     fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
         file.write(content)
     fresh.replace(path)

@@ -30,6 +30,11 @@ def main(program: str, verbs: Mapping[str, Callable[[], None]], argv: Sequence[s
     return 0
 
 
+def say(text: str) -> None:
+    """Answers who started the process."""
+    sys.stdout.write(f"{text}\n")
+
+
 def on_stop_signal(stop: Callable[[], object]) -> None:
     """Calls `stop` on SIGTERM and on SIGINT, once each."""
 

@@ -6,7 +6,7 @@ Kept in a table of the service's own schema, and in memory once used: rules are 
 from collections.abc import Sequence
 from pathlib import Path
 
-from sqlalchemy import Column, DateTime, MetaData, Table, Text, func, select
+from sqlalchemy import Column, Connection, DateTime, MetaData, Table, Text, func, select
 from sqlalchemy.dialects.postgresql import Insert, insert
 
 from shared.db import Database
@@ -108,10 +108,9 @@ class RulesShelf[T]:
         return self._versions.remember(loaded)
 
 
-def keep_shipped[T](versions: Versions[T], table: Table, database: Database) -> None:
+def keep_shipped[T](versions: Versions[T], table: Table, connection: Connection) -> None:
     """Keeps the rules that came with the program, so that a plan can be explained when the program ships others."""
-    with database.autocommit() as connection:
-        connection.execute(_keep(table, versions.shipped))
+    connection.execute(_keep(table, versions.shipped))
 
 
 def _keep[T](table: Table, versions: Sequence[Loaded[T]]) -> Insert:

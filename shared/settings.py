@@ -78,6 +78,15 @@ class DatabaseSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MigrationSettings(DatabaseSettings):
+    """Where the data is, for who may change its form."""
+
+    database_url: str = setting(
+        "FLUX_MIGRATION_DATABASE_URL", "URL of the PostgreSQL database for a user who may migrate it, postgresql://…"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class RulesSettings:
     """Which rules to check."""
 

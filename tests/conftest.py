@@ -18,12 +18,14 @@ import conditioning_svc.app
 import debt_svc.app
 import gateway.app
 import readiness_svc.app
-from shared import embedded_postgres
+from shared import embedded_postgres, grants
 from shared.settings import DatabaseSettings
 from shared.supervisor import Supervisor
+from shared.walls import SCHEMAS, runtime
 from tests.tokens import Signer
 
 TEMPLATE = "migrated"
+TEST_ROLE = "flux_tests"
 
 
 class FixedClock:
@@ -54,6 +56,7 @@ def postgres() -> Iterator[str]:
         try:
             cluster = embedded_postgres.prepare(root / "data", root / "sockets")
             embedded_postgres.start(cluster, supervisor, os.environ)
+            _make_test_role(cluster.url)
             yield cluster.url
         finally:
             supervisor.stop()
@@ -63,6 +66,7 @@ def postgres() -> Iterator[str]:
 def migrated_template(postgres: str) -> str:
     """Name of a database that every service has migrated, to be copied."""
     url = _create_database(postgres, TEMPLATE)
+    grants.apply(url)
     for app in (readiness_svc.app, debt_svc.app, conditioning_svc.app, gateway.app):
         app.migrate(DatabaseSettings(database_url=url))
     return TEMPLATE
@@ -77,11 +81,30 @@ def empty_database_url(postgres: str) -> Iterator[str]:
 
 
 @pytest.fixture
+def granted_database_url(empty_database_url: str) -> str:
+    """URL of a database with nothing in it but what an administrator grants."""
+    grants.apply(empty_database_url)
+    return empty_database_url
+
+
+@pytest.fixture
 def database_url(postgres: str, migrated_template: str) -> Iterator[str]:
     """URL of a fresh, migrated database."""
     name = f"test_{uuid.uuid4().hex}"
     yield _create_database(postgres, name, migrated_template)
     _drop_database(postgres, name)
+
+
+def behind_walls(database_url: str) -> str:
+    """URL of the same database for a role that may do what all services together may, and no more."""
+    return database_url.replace(f"//{embedded_postgres.SUPERUSER}@", f"//{TEST_ROLE}@")
+
+
+def _make_test_role(postgres_url: str) -> None:
+    grants.apply(postgres_url)
+    services = ", ".join(runtime(schema) for schema in SCHEMAS.values())
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {TEST_ROLE} LOGIN IN ROLE {services}".encode())
 
 
 def _create_database(postgres_url: str, name: str, template: str = "template0") -> str:
@@ -115,8 +138,12 @@ class Stack:
 
     @property
     def database_url(self) -> str:
-        """URL of its embedded database."""
-        return f"postgresql://{embedded_postgres.SUPERUSER}@/{embedded_postgres.DATABASE}?host={self.sockets / 'pg'}"
+        """URL of its embedded database, as superuser."""
+        return self.database_url_of(embedded_postgres.SUPERUSER)
+
+    def database_url_of(self, role: str) -> str:
+        """URL of its embedded database, as a role."""
+        return embedded_postgres.url_of(role, self.sockets / "pg")
 
     @property
     def signer(self) -> Signer:

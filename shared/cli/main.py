@@ -11,8 +11,9 @@ from uuid import UUID
 import typer
 from rich.console import Console
 
+from shared import deployment_keys
+from shared.cli import db_commands, rules_commands, simulation, simulation_report, stack
 from shared.cli import demo as week
-from shared.cli import rules_commands, simulation, simulation_report, stack
 from shared.cli.athletes import Kind
 from shared.cli.common import DEFAULT_DATA_DIR, Author, DataDir, Form, Target, fail, gateway_client, progress, refusals
 from shared.clock import SystemClock
@@ -30,6 +31,7 @@ try
   curl -s {url}/sessions/generate -H 'content-type: application/json' -d '{{"knee_pain":2,"energy":8}}'"""
 
 
+app.add_typer(db_commands.app, name="db")
 app.add_typer(rules_commands.app, name="rules")
 
 
@@ -145,10 +147,13 @@ def simulate(
 
 
 @app.command()
-def keys(data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
-    """Make the keys of a run whose parts are started one by one, as containers are; `flux up` does so by itself."""
+def keys(
+    data_dir: Annotated[Path, typer.Option(help="Folder that gets a folder for each part.")],
+    database: Annotated[str, typer.Option(help="Where the database is: host:port/name.")] = "postgres:5432/flux",
+) -> None:
+    """Make the secrets of a run whose parts are started one by one, as containers are; `flux up` needs none."""
     try:
-        LocalIdentity(data_dir).prepare(SystemClock().now())
+        deployment_keys.prepare(data_dir, database, SystemClock().now())
     except (OSError, NoLocalIdentity) as error:
         fail(error)
 

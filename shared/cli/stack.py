@@ -18,14 +18,14 @@ import grpc
 import psycopg
 from grpc_health.v1 import health_pb2
 
-from shared import embedded_postgres
+from shared import embedded_postgres, grants
 from shared.clock import SystemClock
 from shared.local_identity import LOCAL_ISSUER, LocalIdentity
 from shared.supervisor import Program, ProgramStopped, Supervisor
+from shared.walls import MIGRATOR, SCHEMAS, runtime
 
 __all__ = ["CannotStart", "Options", "ProgramStopped", "Running", "answers", "running", "serves"]
 
-SERVICES = ("readiness_svc", "debt_svc", "conditioning_svc", "gateway")
 READY_SECONDS = 60.0
 # A Unix socket's path may have 107 bytes; ours end in at most 16 of their own.
 LONGEST_SOCKET_FOLDER = 90
@@ -48,11 +48,18 @@ class Options:
 
 
 @dataclass(frozen=True)
+class Database:
+    """A database that was prepared: URLs for who migrates it, and for the service of each schema."""
+
+    migration_url: str
+    runtime_url: Callable[[str], str]
+
+
+@dataclass(frozen=True)
 class Running:
     """A stack that is up."""
 
     url: str
-    database_url: str
 
 
 @contextmanager
@@ -71,10 +78,10 @@ def running(options: Options, tell: Callable[[str], None]) -> Iterator[tuple[Run
         identity.prepare(SystemClock().now())
         stack = _Stack(data_dir, sockets, identity, supervisor, tell)
         try:
-            database_url = options.database_url or stack.start_postgres()
-            stack.start_services(database_url)
-            url = stack.start_front_door(options.host, port)
-            yield Running(url, database_url), supervisor
+            given = options.database_url
+            database = stack.start_postgres() if given is None else _prepared(given)
+            stack.start_services(database)
+            yield Running(stack.start_front_door(options.host, port)), supervisor
         finally:
             supervisor.stop()
 
@@ -89,18 +96,21 @@ class _Stack:
     supervisor: Supervisor
     tell: Callable[[str], None]
 
-    def start_postgres(self) -> str:
+    def start_postgres(self) -> Database:
         with self._timed("PostgreSQL"):
             cluster = embedded_postgres.prepare(self.data_dir / "postgres", self.sockets / "pg")
             embedded_postgres.start(cluster, self.supervisor, self._environment())
-        return cluster.url
+            grants.apply(cluster.url)
+        url_of = partial(embedded_postgres.url_of, sockets=cluster.sockets)
+        return Database(url_of(MIGRATOR), lambda schema: url_of(runtime(schema)))
 
-    def start_services(self, database_url: str) -> None:
-        targets = {service: f"unix:{self.sockets / service}" for service in SERVICES}
+    def start_services(self, database: Database) -> None:
+        targets = {service: f"unix:{self.sockets / service}" for service in SCHEMAS}
         with self._timed("migrations, rules and services"):
-            for service in SERVICES:
+            for service, schema in SCHEMAS.items():
                 environment = self._environment() | {
-                    "FLUX_DATABASE_URL": database_url,
+                    "FLUX_MIGRATION_DATABASE_URL": database.migration_url,
+                    "FLUX_DATABASE_URL": database.runtime_url(schema),
                     "FLUX_LISTEN": targets[service],
                     "FLUX_LAME_DUCK_SECONDS": "0",  # the front door is closed before the services are
                     "FLUX_READINESS_TARGET": targets["readiness_svc"],
@@ -170,6 +180,16 @@ def _check_database(url: str) -> None:
     except psycopg.Error as error:
         reason = str(error).strip().partition("\n")[0]
         raise CannotStart(f"cannot use the database of --database-url: {reason}") from None
+
+
+def _prepared(url: str) -> Database:
+    """The database of an administrator, who is no more than a service where one asks. Raises CannotStart."""
+    try:
+        grants.apply(url)
+    except psycopg.Error as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise CannotStart(f"cannot prepare the database of --database-url as `flux db grants` says: {reason}") from None
+    return Database(url, partial(grants.as_runtime, url))
 
 
 def _writable(data_dir: Path) -> Path:

@@ -18,7 +18,7 @@ from shared.errors import FluxError
 from shared.rpc.guard import Guard, GuardInterceptor
 from shared.rpc.health import Readiness
 from shared.rpc.options import SERVER_OPTIONS
-from shared.settings import DatabaseSettings, RulesSettings, ServiceSettings, read
+from shared.settings import DatabaseSettings, MigrationSettings, RulesSettings, ServiceSettings, read
 
 THREADS = 8
 
@@ -43,12 +43,14 @@ def main(
     program: str,
     build: Callable[[ServiceSettings], Service],
     migrate: Callable[[DatabaseSettings], None],
+    status: Callable[[DatabaseSettings], str],
     check: Callable[[RulesSettings], None],
 ) -> int:
     """The command line of a service, by the environment of this process. Returns the exit status."""
     verbs = {
         "serve": lambda: serve(build, read(ServiceSettings, os.environ)),
-        "migrate": lambda: migrate(read(DatabaseSettings, os.environ)),
+        "migrate": lambda: migrate(read(MigrationSettings, os.environ)),
+        "status": lambda: process.say(status(read(MigrationSettings, os.environ))),
         "check": lambda: check(read(RulesSettings, os.environ)),
     }
     return process.main(program, verbs, sys.argv[1:])

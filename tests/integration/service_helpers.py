@@ -52,6 +52,7 @@ from shared.db import AsyncDatabase
 from shared.rpc.guard import AsyncGuardInterceptor, Guard, GuardInterceptor, Identify
 from shared.rpc.options import SERVER_OPTIONS
 from shared.settings import ServiceSettings
+from tests.conftest import behind_walls
 
 READINESS = rules_loader.load(files("readiness_svc") / "rules.yaml", ReadinessRules)
 DEBT = rules_loader.load(files("debt_svc") / "rules.yaml", DebtRules)
@@ -153,7 +154,7 @@ def with_stores[T](database_url: str, body: Callable[[Stores], Awaitable[T]]) ->
     """Runs `body` in an event loop of its own with the gateway's stores."""
 
     async def run() -> T:
-        database = AsyncDatabase(database_url)
+        database = AsyncDatabase(behind_walls(database_url))
         try:
             return await body(Stores(SessionStore(database), Outbox(database), OverlayStore(database)))
         finally:
@@ -242,7 +243,7 @@ NOBODY = Targets("unix:/nowhere", "unix:/nowhere", "unix:/nowhere")
 def listening_service(name: str, database_url: str) -> Iterator[str]:
     """The address of one of the three services."""
     build, _, _ = BUILDS[name]
-    service = build(ServiceSettings(database_url=database_url, listen="unix:/unused"))
+    service = build(ServiceSettings(database_url=behind_walls(database_url), listen="unix:/unused"))
     with listening_threads(service.add_to) as address:
         yield address
     service.close()

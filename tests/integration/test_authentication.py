@@ -93,7 +93,7 @@ def deployment(stack: Stack) -> Iterator[Door]:
         settings = {
             "FLUX_AUTH_ISSUER": signer.issuer,
             "FLUX_AUTH_JWKS": jwks,
-            "FLUX_DATABASE_URL": stack.database_url,
+            "FLUX_DATABASE_URL": stack.database_url_of("flux_session"),
             "FLUX_LISTEN": target,
             "FLUX_LAME_DUCK_SECONDS": "0",
             "FLUX_READINESS_TARGET": f"unix:{stack.sockets / 'readiness_svc'}",

@@ -24,7 +24,7 @@ from conditioning_svc.store import ProfileStore
 from shared.db import Database
 from shared.rpc import wire
 from shared.rules_shelf import RulesShelf
-from tests.conftest import FixedClock
+from tests.conftest import FixedClock, behind_walls
 from tests.integration import service_helpers
 from tests.integration.service_helpers import ATHLETE, NOW, STRANGER, execute, invoke, number_id
 
@@ -39,7 +39,7 @@ WEEK = timedelta(days=7)
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    database = Database(database_url)
+    database = Database(behind_walls(database_url))
     yield database
     database.close()
 

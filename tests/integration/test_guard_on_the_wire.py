@@ -41,6 +41,7 @@ from shared.rpc.health import LIVENESS
 from shared.rpc.options import MAX_MESSAGE_BYTES, SERVER_OPTIONS
 from shared.rpc.server import listen
 from shared.settings import ServiceSettings
+from tests.conftest import behind_walls
 from tests.integration import service_helpers
 from tests.integration.service_helpers import (
     ATHLETE,
@@ -94,7 +95,7 @@ def serving_gateway(database_url: str, *, knows_the_rules: bool = True) -> Itera
         async def add_to(server: grpc.aio.Server) -> Callable[[], Awaitable[None]]:
             service = gateway.app.build(
                 GatewaySettings(
-                    database_url=database_url,
+                    database_url=behind_walls(database_url),
                     listen="unix:/unused",
                     readiness_target=targets.readiness,
                     debt_target=targets.debt,

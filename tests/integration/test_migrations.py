@@ -109,14 +109,16 @@ def head(package: Package) -> str:
 
 @each_package
 def test_an_empty_database_is_brought_to_the_newest_version_touching_only_its_own_schema(
-    package: Package, empty_database_url: str
+    package: Package, granted_database_url: str
 ) -> None:
-    migrate(package, empty_database_url)
-    assert schemas(empty_database_url) == {package.schema}
-    assert [number for number, _ in version(empty_database_url, package.schema)] == [head(package)]
-    tables = {row[1] for row in shape(empty_database_url, package.schema)}
+    before = schemas(granted_database_url)
+    migrate(package, granted_database_url)
+    assert schemas(granted_database_url) == before
+    assert [number for number, _ in version(granted_database_url, package.schema)] == [head(package)]
+    tables = {row[1] for row in shape(granted_database_url, package.schema)}
     assert tables == {table.name for table in package.metadata.sorted_tables}
-    with psycopg.connect(empty_database_url) as connection:
+    assert all(shape(granted_database_url, other.schema) == set() for other in PACKAGES if other is not package)
+    with psycopg.connect(granted_database_url) as connection:
         public = connection.execute("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace")
         assert public.fetchone() == (0,)
 
@@ -129,11 +131,11 @@ def test_migrating_again_changes_nothing(database_url: str) -> None:
     assert schemas(database_url) == {package.schema for package in PACKAGES}
 
 
-def test_all_packages_may_migrate_at_once_even_twice(empty_database_url: str, migrated_url: str) -> None:
+def test_all_packages_may_migrate_at_once_even_twice(granted_database_url: str, migrated_url: str) -> None:
     running = [
         subprocess.Popen(
             [sys.executable, "-m", package.name, "migrate"],
-            env={"FLUX_DATABASE_URL": empty_database_url},
+            env={"FLUX_MIGRATION_DATABASE_URL": granted_database_url},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -143,7 +145,7 @@ def test_all_packages_may_migrate_at_once_even_twice(empty_database_url: str, mi
     said = [process.communicate()[1] for process in running]
     assert [(process.returncode, words) for process, words in zip(running, said, strict=True)] == [(0, "")] * 6
     for package in PACKAGES:
-        assert shape(empty_database_url, package.schema) == shape(migrated_url, package.schema)
+        assert shape(granted_database_url, package.schema) == shape(migrated_url, package.schema)
 
 
 @each_package
@@ -186,7 +188,7 @@ def test_migrating_without_a_database_is_unavailable(tmp_path: Path) -> None:
 def test_a_migration_that_cannot_run_says_why_in_one_line(tmp_path: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-m", "readiness_svc", "migrate"],
-        env={"FLUX_DATABASE_URL": f"postgresql://postgres@/flux?host={tmp_path / 'nothing'}"},
+        env={"FLUX_MIGRATION_DATABASE_URL": f"postgresql://postgres@/flux?host={tmp_path / 'nothing'}"},
         capture_output=True,
         text=True,
         check=False,

@@ -22,7 +22,7 @@ from shared.cli.stack import serves
 from shared.db import Database
 from shared.local_identity import LOCAL_ISSUER, LocalIdentity
 from shared.rules_shelf import UnknownRules
-from tests.conftest import Stack
+from tests.conftest import Stack, behind_walls
 from tests.integration import service_helpers
 from tests.integration.ruleset_helpers import (
     Operator,
@@ -62,7 +62,7 @@ GRANTED, WITHHELD = session_pb2.EFFECT_VERDICT_GRANTED, session_pb2.EFFECT_VERDI
 
 @pytest.fixture
 def store(database_url: str) -> Iterator[RulesetStore]:
-    database = Database(database_url)
+    database = Database(behind_walls(database_url))
     yield RulesetStore(database)
     database.close()
 
@@ -465,7 +465,7 @@ def second_gateway(stack: Stack) -> Iterator[grpc.Channel]:
         target = f"unix:{folder}/gateway"
         environment = {
             **os.environ,
-            "FLUX_DATABASE_URL": stack.database_url,
+            "FLUX_DATABASE_URL": stack.database_url_of("flux_session"),
             "FLUX_LISTEN": target,
             "FLUX_LAME_DUCK_SECONDS": "0",
             "FLUX_READINESS_TARGET": f"unix:{stack.sockets / 'readiness_svc'}",

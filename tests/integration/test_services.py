@@ -40,7 +40,7 @@ from shared.db import Database
 from shared.rpc.rules_keeper import RulesKeeper
 from shared.rules_loader import Loaded
 from shared.rules_shelf import RulesShelf
-from tests.conftest import FixedClock
+from tests.conftest import FixedClock, behind_walls
 from tests.integration import service_helpers
 from tests.integration.service_helpers import (
     ATHLETE,
@@ -77,7 +77,7 @@ database_url = service_helpers.emptied_database_url
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    database = Database(database_url)
+    database = Database(behind_walls(database_url))
     yield database
     database.close()
 

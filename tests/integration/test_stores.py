@@ -66,6 +66,7 @@ from shared.db import AsyncDatabase, Database
 from shared.errors import DependencyUnavailable, FluxError
 from shared.rpc.status import as_status
 from shared.rules_shelf import RulesShelf
+from tests.conftest import behind_walls
 from tests.integration import service_helpers
 from tests.integration.service_helpers import (
     ATHLETE,
@@ -99,7 +100,7 @@ database_url = service_helpers.emptied_database_url
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    database = Database(database_url)
+    database = Database(behind_walls(database_url))
     yield database
     database.close()
 
@@ -722,7 +723,7 @@ def test_a_set_that_is_older_than_the_one_kept_is_no_error(database_url: str) ->
 
 async def using(stores: Stores, database_url: str, body: Callable[[Sessions], Awaitable[object]]) -> None:
     """The use cases on these stores; the other services answered until the rules in force were known."""
-    database = Database(database_url)
+    database = Database(behind_walls(database_url))
     with listening_services(database_url) as targets:
         services = Services(targets, time.monotonic)
         shelf = RulesShelf(gateway.app.versions(), gateway.tables.rules, database)

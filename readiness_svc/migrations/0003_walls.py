@@ -1,0 +1,13 @@
+"""What the service may do with each table, and whose rows it sees."""
+
+from shared import walls
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    walls.allow("readiness", "check_ins", walls.APPENDS)
+    walls.allow("readiness", "rules", walls.APPENDS)
+    for table in ("check_ins",):
+        walls.only_of_athletes("readiness", table)
