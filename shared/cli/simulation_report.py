@@ -97,9 +97,9 @@ def _days(one: Simulation) -> Iterator[dict[str, object]]:
 
 
 def _chart(one: Simulation) -> str:
-    """A column per session: its readiness, the levels stood at, and the slots that it trained."""
-    rows = [_states(one.sessions, 0)]
-    top = ROW + 4
+    """A column per session: its readiness and protocol, the levels stood at, and the slots that it trained."""
+    rows = [_states(one.sessions, 0), _protocols(one.sessions, ROW)]
+    top = 2 * ROW + 4
     for protocol, levels in one.levels().items():
         rows.append(_climb(protocol, levels, top))
         top += 4 * ROW
@@ -118,6 +118,14 @@ def _states(sessions: Sequence[pb.SimulatedSession], top: int) -> str:
         for index, session in enumerate(sessions)
     )
     return f'<text x="0" y="{top + 14}">readiness</text>{cells}'
+
+
+def _protocols(sessions: Sequence[pb.SimulatedSession], top: int) -> str:
+    letters = "".join(
+        f'<text x="{LEFT + STEP * index + 2}" y="{top + 14}">{LETTERS.get(protocol_of(session), "-")}</text>'
+        for index, session in enumerate(sessions)
+    )
+    return f'<text x="0" y="{top + 14}">HIIT, SIT, or SS (s)</text>{letters}'
 
 
 def _climb(protocol: str, levels: Sequence[int], top: int) -> str:

@@ -84,6 +84,7 @@ def test_rules_that_let_slots_starve_are_found_out(stack: Stack, tmp_path: Path)
     assert page.returncode == 1
     assert page.stdout.startswith("<!doctype html>")
     assert "<svg" in page.stdout
+    assert "HIIT, SIT, or SS (s)" in page.stdout
     assert "HINGE waits 10 turns of MAIN" in page.stdout
     assert "http" not in page.stdout
 
