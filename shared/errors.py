@@ -16,6 +16,7 @@ class Code(StrEnum):
     FAILED_PRECONDITION = "FAILED_PRECONDITION"
     UNAUTHENTICATED = "UNAUTHENTICATED"
     PERMISSION_DENIED = "PERMISSION_DENIED"
+    RESOURCE_EXHAUSTED = "RESOURCE_EXHAUSTED"
     UNAVAILABLE = "UNAVAILABLE"
     DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
     INTERNAL = "INTERNAL"
@@ -38,6 +39,8 @@ class FluxError(Exception):
 
     code: ClassVar[Code]
     reason: ClassVar[str]
+    retry_seconds: ClassVar[int | None] = None
+    """How long to wait before the same call may succeed, None if nobody knows."""
 
     def __init__(self, message: str, *, violations: Iterable[FieldViolation] = (), **metadata: str) -> None:
         super().__init__(message)
@@ -78,6 +81,14 @@ class DependencyUnavailable(FluxError):
 
     code = Code.UNAVAILABLE
     reason = "DEPENDENCY_UNAVAILABLE"
+
+
+class Overloaded(FluxError):
+    """The service has as many calls as it can answer in time."""
+
+    code = Code.RESOURCE_EXHAUSTED
+    reason = "OVERLOADED"
+    retry_seconds = 1
 
 
 class DeadlineTooShort(FluxError):

@@ -2,9 +2,10 @@
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flux.common.v1.error_reason_pb2 import ErrorReason
+from google.protobuf.duration_pb2 import Duration
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from gateway.envoy.limits import Limits
@@ -25,6 +26,9 @@ class Refusal:
     message: str
     quotes_envoy: bool = False  # whether Envoy's own words follow the message
     native_code: int | None = None  # for gRPC clients, where custom wants another code
+    flag: str | None = None  # Envoy's own word for why, where the range says too little
+    http_status: int | None = None  # in place of Envoy's own
+    retry_seconds: int | None = None  # how long to wait before the same call may succeed
 
     @property
     def grpc_code(self) -> int:
@@ -46,6 +50,9 @@ class Refusal:
         """The same for gRPC-Web, which never gets Envoy's own words."""
         status = status_pb2.Status(code=self.grpc_code, message=self.message)
         status.details.add().Pack(error_details_pb2.ErrorInfo(reason=self.reason, domain=ERROR_DOMAIN))
+        if self.retry_seconds is not None:
+            wait = Duration(seconds=self.retry_seconds)
+            status.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=wait))
         return base64.b64encode(status.SerializeToString(deterministic=True)).decode().rstrip("=")
 
 
@@ -111,6 +118,7 @@ def refusals(endpoints: Sequence[str], limits: Limits) -> tuple[Refusal, ...]:
             "malformed request",
             quotes_envoy=True,
         ),
+        OVERLOADED,
         _refusal(
             503,
             503,
@@ -149,6 +157,18 @@ UNSUPPORTED_CONTENT_TYPE = _refusal(
     code_pb2.INVALID_ARGUMENT,
     ErrorReason.ERROR_REASON_UNSUPPORTED_CONTENT_TYPE,
     "a POST must say what its body is, `content-type: application/json` or gRPC",
+)
+OVERLOADED = replace(
+    _refusal(
+        503,
+        503,
+        code_pb2.RESOURCE_EXHAUSTED,
+        ErrorReason.ERROR_REASON_OVERLOADED,
+        "too many calls at once; retry in a second, later each time",
+    ),
+    flag="UO",  # upstream overflow
+    http_status=429,
+    retry_seconds=1,
 )
 COMPRESSED = _refusal(
     415,

@@ -25,6 +25,13 @@ class DevelopmentSettings:
     token: str = setting("FLUX_DEVELOPMENT_TOKEN", "access token of requests that come without one", "")
 
 
+@dataclass(frozen=True, kw_only=True)
+class LoadSettings:
+    """How much the gateways behind a front door can take."""
+
+    max_calls: int = setting("FLUX_MAX_CALLS", "how many calls may be under way; more are refused", Limits.calls)
+
+
 @dataclass(frozen=True)
 class FrontDoor:
     """Where the front door listens, whom it speaks for, and what stands behind it."""
@@ -53,6 +60,7 @@ class FrontDoor:
         development = _read(DevelopmentSettings, environ, problems)
         rates = _read(RateLimits, environ, problems)
         tls = _read(TlsSettings, environ, problems)
+        load = _read(LoadSettings, environ, problems)
         problems += [
             *_problems_of_host(host),
             *_problems_of_port(port),
@@ -62,9 +70,10 @@ class FrontDoor:
         ]
         if identity is not None and development is not None and not identity.is_local:
             problems += _problems_of_a_deployment(development.token, origins)
-        if problems or not (identity and development and rates and tls and port and gateway and run_dir):
+        if problems or not (identity and development and rates and tls and load and port and gateway and run_dir):
             raise SettingsError(problems)
-        return cls(host, int(port), gateway, Path(run_dir), identity, development.token, origins, rates, tls)
+        limits = Limits(calls=load.max_calls)
+        return cls(host, int(port), gateway, Path(run_dir), identity, development.token, origins, rates, tls, limits)
 
     @property
     def configuration(self) -> Path:

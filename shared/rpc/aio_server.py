@@ -16,6 +16,7 @@ from shared.rpc.guard import AsyncGuardInterceptor, Guard, Identify
 from shared.rpc.health import Readiness
 from shared.rpc.options import SERVER_OPTIONS
 from shared.rpc.server import listen
+from shared.rpc.shedding import AsyncSheddingInterceptor
 from shared.settings import ServiceSettings
 
 _log = logging.getLogger(__name__)
@@ -48,7 +49,8 @@ async def serve(build: Callable[[], AsyncService], settings: ServiceSettings) ->
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     process.on_stop_signal(lambda: loop.call_soon_threadsafe(stopping.set))
-    server = grpc.aio.server(interceptors=[AsyncGuardInterceptor(Guard(), service.identify)], options=SERVER_OPTIONS)
+    guard = AsyncGuardInterceptor(Guard(), service.identify)
+    server = grpc.aio.server(interceptors=[AsyncSheddingInterceptor(settings.max_calls), guard], options=SERVER_OPTIONS)
     service.add_to(server)
     servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)

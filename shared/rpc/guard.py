@@ -15,7 +15,6 @@ from typing import Any
 import grpc
 import protovalidate
 from google.protobuf.message import DecodeError, Message
-from grpc_status import rpc_status
 
 from shared.errors import (
     DeadlineTooShort,
@@ -26,7 +25,7 @@ from shared.errors import (
     MalformedRequest,
 )
 from shared.rpc import deadline
-from shared.rpc.status import as_status
+from shared.rpc.status import to_grpc
 
 # Work that cannot be answered in time is refused before it changes anything.
 LEAST_SECONDS_LEFT = 0.05
@@ -66,7 +65,7 @@ class Guard:
             error_id = uuid.uuid4().hex
             _log.error("unexpected error %s in %s", error_id, method, exc_info=error)
             error = InternalError(f"internal error {error_id}", error_id=error_id)
-        return rpc_status.to_status(as_status(error))
+        return to_grpc(error)
 
 
 class GuardInterceptor(grpc.ServerInterceptor):

@@ -5,7 +5,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent import futures
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
@@ -18,6 +17,7 @@ from shared.errors import FluxError
 from shared.rpc.guard import Guard, GuardInterceptor
 from shared.rpc.health import Readiness
 from shared.rpc.options import SERVER_OPTIONS
+from shared.rpc.shedding import CountingPool, SheddingInterceptor
 from shared.settings import DatabaseSettings, MigrationSettings, RulesSettings, ServiceSettings, read
 
 THREADS = 8
@@ -62,9 +62,10 @@ def serve(build: Callable[[ServiceSettings], Service], settings: ServiceSettings
     # A signal handler may put into this queue whatever the thread that it interrupts is doing.
     stopping: SimpleQueue[None] = SimpleQueue()
     process.on_stop_signal(lambda: stopping.put(None))
+    pool = CountingPool(THREADS)
     server = grpc.server(
-        futures.ThreadPoolExecutor(THREADS, thread_name_prefix="rpc"),
-        interceptors=[GuardInterceptor(Guard())],
+        pool,
+        interceptors=[SheddingInterceptor(pool, settings.max_calls), GuardInterceptor(Guard())],
         options=SERVER_OPTIONS,
     )
     service.add_to(server)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from shared import embedded_postgres
 from shared.cli.stack import Options, running
 from shared.supervisor import Program, Supervisor
 from tests.tokens import Signer
@@ -42,6 +43,12 @@ class Breakable:
     def signer(self) -> Signer:
         """Makes access tokens that it believes."""
         return Signer.of_local_run(self.data_dir)
+
+    @property
+    def database_url(self) -> str:
+        """URL of its embedded database, for who owns everything."""
+        sockets = self.data_dir / "run" / "pg"
+        return f"postgresql://{embedded_postgres.SUPERUSER}@/{embedded_postgres.DATABASE}?host={sockets}"
 
     def target(self, service: str) -> str:
         """Where a service listens."""

@@ -21,6 +21,7 @@ const WORTH_ANOTHER_TRY: ReadonlySet<Reason> = new Set([
   "DEPENDENCY_UNAVAILABLE",
   "DEADLINE_TOO_SHORT",
   "RATE_LIMITED",
+  "OVERLOADED",
 ]);
 
 /** What is wrong with the request itself, so that the same request will never be taken. */

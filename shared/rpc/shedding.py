@@ -1,0 +1,110 @@
+"""Refuses calls beyond a limit at once: a refusal costs next to nothing, a queue costs everybody's time.
+
+Health is exempt: a busy service is a healthy one. So are streams, which are those of health and reflection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Lock
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health
+
+from shared.errors import Overloaded
+from shared.rpc.status import to_grpc
+
+_HEALTH = f"/{health.SERVICE_NAME}/"
+_REFUSAL = to_grpc(Overloaded("too many calls at once; retry in a second, later each time"))
+
+
+class AsyncSheddingInterceptor(grpc.aio.ServerInterceptor):
+    """Lets `limit` calls be under way on an asyncio server."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._under_way = 0
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+        """Wraps what the guard makes of a unary method: one that takes its message from a stream."""
+        inner = await continuation(handler_call_details)
+        if inner is None or inner.stream_unary is None or handler_call_details.method.startswith(_HEALTH):
+            return inner
+        handle: Callable[[Any, Any], Awaitable[Any]] = inner.stream_unary  # asynchronous on this kind of server
+
+        async def call(messages: AsyncIterator[bytes], context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            if self._under_way >= self._limit:
+                return await context.abort_with_status(_REFUSAL)
+            self._under_way += 1
+            try:
+                return await handle(messages, context)
+            finally:
+                self._under_way -= 1
+
+        return grpc.stream_unary_rpc_method_handler(call, inner.request_deserializer, inner.response_serializer)
+
+
+class CountingPool(ThreadPoolExecutor):
+    """A pool of threads that knows how many calls it has: under way and waiting."""
+
+    def __init__(self, threads: int) -> None:
+        super().__init__(threads, thread_name_prefix="rpc")
+        self._calls = 0
+        self._lock = Lock()
+
+    @property
+    def calls(self) -> int:
+        """How many there are now."""
+        return self._calls
+
+    def submit[**P, T](self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Queues a call. Only gRPC's one serving thread does, so nothing comes between its look and its call."""
+        self._add(1)
+        future = super().submit(fn, *args, **kwargs)
+        future.add_done_callback(lambda _: self._add(-1))
+        return future
+
+    def _add(self, number: int) -> None:
+        with self._lock:
+            self._calls += number
+
+
+class SheddingInterceptor(grpc.ServerInterceptor):
+    """Lets a server have `limit` calls in its pool of threads. Refusals and health have a thread of their own."""
+
+    def __init__(self, pool: CountingPool, limit: int) -> None:
+        self._pool = pool
+        self._limit = limit
+        self._spare = ThreadPoolExecutor(1, thread_name_prefix="rpc-spare")
+
+    def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], grpc.RpcMethodHandler[Any, Any] | None],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+        """Chooses the pool that a unary method runs in, or has it refused."""
+        inner = continuation(handler_call_details)
+        if inner is None or inner.unary_unary is None:
+            return inner
+        if handler_call_details.method.startswith(_HEALTH):
+            return self._aside(inner.unary_unary, inner)
+        return self._aside(_refuse, inner) if self._pool.calls >= self._limit else inner
+
+    def _aside(
+        self, behaviour: Callable[[Any, Any], Any], inner: grpc.RpcMethodHandler[Any, Any]
+    ) -> grpc.RpcMethodHandler[Any, Any]:
+        def call(request: Any, context: grpc.ServicerContext) -> Any:
+            return behaviour(request, context)
+
+        call.experimental_thread_pool = self._spare  # type: ignore[attr-defined]  # where gRPC looks for it
+        return grpc.unary_unary_rpc_method_handler(call, inner.request_deserializer, inner.response_serializer)
+
+
+def _refuse(request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ARG001 - gRPC's signature
+    return context.abort_with_status(_REFUSAL)
