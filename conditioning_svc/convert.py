@@ -10,6 +10,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from conditioning_svc.domain import (
     Benchmark,
     BenchmarkMeasured,
+    BenchmarkRecord,
+    BenchmarkSource,
     ConditioningEvent,
     Done,
     LevelCompleted,
@@ -17,6 +19,7 @@ from conditioning_svc.domain import (
     Profile,
     Standing,
     prescribe,
+    why_stale,
 )
 from conditioning_svc.rules import ConditioningRules, Effort, Protocol, StateName
 from shared.rpc import wire
@@ -37,18 +40,28 @@ STATES = {
     StateName.ORANGE: training_pb2.READINESS_STATE_ORANGE,
     StateName.RED: training_pb2.READINESS_STATE_RED,
 }
+SOURCES = {
+    BenchmarkSource.TIME_TRIAL: training_pb2.BENCHMARK_SOURCE_TIME_TRIAL,
+    BenchmarkSource.MANUAL: training_pb2.BENCHMARK_SOURCE_MANUAL,
+}
 _PROTOCOLS_BY_NUMBER = {number: protocol for protocol, number in PROTOCOLS.items()}
+_SOURCES_BY_NUMBER = {number: source for source, number in SOURCES.items()}
 
 
 def conditioning_event(event: pb.ConditioningEvent) -> ConditioningEvent:
-    """A verified piece of conditioning to record."""
+    """A verified piece of conditioning, or a benchmark that the athlete set, to record."""
     effect: LevelCompleted | BenchmarkMeasured
     if event.HasField("level_completed"):
         done = event.level_completed
         effect = LevelCompleted(_PROTOCOLS_BY_NUMBER[done.protocol], done.planned_level, done.epoch)
     else:
         measured = event.benchmark_measured
-        effect = BenchmarkMeasured(_PROTOCOLS_BY_NUMBER[measured.protocol], measured.equipment, measured.average_watts)
+        effect = BenchmarkMeasured(
+            _PROTOCOLS_BY_NUMBER[measured.protocol],
+            measured.equipment,
+            measured.average_watts,
+            _SOURCES_BY_NUMBER[measured.source] if measured.HasField("source") else BenchmarkSource.TIME_TRIAL,
+        )
     return ConditioningEvent(
         event_id=UUID(event.event_id),
         athlete_id=UUID(event.athlete_id),
@@ -57,6 +70,13 @@ def conditioning_event(event: pb.ConditioningEvent) -> ConditioningEvent:
         effect=effect,
         content_hash=event.content_hash,
     )
+
+
+def benchmarks_query(query: pb.BenchmarksQuery) -> tuple[UUID, int, tuple[datetime, UUID] | None]:
+    """Whose benchmarks to list, how many, and from where on."""
+    place = query.place
+    begins = (wire.from_timestamp(place.measured_time), UUID(place.session_id)) if query.HasField("place") else None
+    return UUID(query.athlete_id), query.limit, begins
 
 
 def told(facts: pb.ProfileFacts) -> Profile:
@@ -115,15 +135,30 @@ def profile(
     )
 
 
+def benchmark_record(record: BenchmarkRecord, rules: ConditioningRules, now: datetime) -> pb.BenchmarkRecord:
+    """A benchmark in its history. Only one in force can be stale."""
+    stale = why_stale(record.benchmark, rules, now) if record.in_force else None
+    return pb.BenchmarkRecord(
+        benchmark=_benchmark(record.protocol, record.equipment, record.benchmark),
+        source=SOURCES[record.source],
+        in_force=record.in_force,
+        retest_reason="" if stale is None else stale.sentence,
+    )
+
+
+def _benchmark(protocol: Protocol, equipment: str, benchmark: Benchmark) -> pb.Benchmark:
+    return pb.Benchmark(
+        protocol=PROTOCOLS[protocol],
+        equipment=equipment,
+        average_watts=benchmark.average_watts,
+        measured_time=wire.to_timestamp(benchmark.measured_time),
+        session_id=str(benchmark.session_id),
+    )
+
+
 def _benchmarks(profile: Profile) -> list[pb.Benchmark]:
     return [
-        pb.Benchmark(
-            protocol=PROTOCOLS[protocol],
-            equipment=equipment,
-            average_watts=benchmark.average_watts,
-            measured_time=wire.to_timestamp(benchmark.measured_time),
-            session_id=str(benchmark.session_id),
-        )
+        _benchmark(protocol, equipment, benchmark)
         for (protocol, equipment), benchmark in sorted(profile.benchmarks.items(), key=lambda item: item[0])
     ]
 

@@ -46,6 +46,21 @@ class ConditioningServicer(pb_grpc.ConditioningServiceServicer):
         answers = [convert.profile(None, profile, rules.rules, now) for profile, now in told]
         return pb.BatchPrescribeForResponse(profiles=answers, ruleset=_stamp(rules))
 
+    def BatchListBenchmarks(
+        self, request: pb.BatchListBenchmarksRequest, context: grpc.ServicerContext
+    ) -> pb.BatchListBenchmarksResponse:
+        """Lists benchmarks, newest first."""
+        rules = self._shelf.get(request.content_hash)
+        now = wire.from_timestamp(request.time) if request.HasField("time") else self._clock.now()
+        histories = [self._store.history(*convert.benchmarks_query(query)) for query in request.queries]
+        return pb.BatchListBenchmarksResponse(
+            histories=[
+                pb.BenchmarkHistory(records=[convert.benchmark_record(record, rules.rules, now) for record in history])
+                for history in histories
+            ],
+            ruleset=_stamp(rules),
+        )
+
     def BatchRecordConditioning(
         self, request: pb.BatchRecordConditioningRequest, context: grpc.ServicerContext
     ) -> pb.BatchRecordConditioningResponse:

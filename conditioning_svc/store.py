@@ -19,8 +19,11 @@ from sqlalchemy import (
     and_,
     any_,
     bindparam,
+    exists,
     func,
     select,
+    text,
+    tuple_,
     update,
 )
 from sqlalchemy.dialects.postgresql import distinct_on, insert
@@ -28,6 +31,8 @@ from sqlalchemy.dialects.postgresql import distinct_on, insert
 from conditioning_svc.domain import (
     Benchmark,
     BenchmarkMeasured,
+    BenchmarkRecord,
+    BenchmarkSource,
     ConditioningEvent,
     Done,
     LevelCompleted,
@@ -63,6 +68,14 @@ benchmarks = Table(
     Column("measured_time", DateTime(timezone=True), primary_key=True),
     Column("session_id", Uuid, primary_key=True),
     Column("average_watts", Integer, CheckConstraint("average_watts BETWEEN 1 AND 2000"), nullable=False),
+    Column(
+        "source",
+        Text,
+        CheckConstraint("source IN ('TIME_TRIAL', 'MANUAL')"),
+        nullable=False,
+        server_default="TIME_TRIAL",
+    ),
+    Index("benchmarks_by_time", "athlete_id", text("measured_time DESC"), text("session_id DESC")),
 )
 inbox = Table(
     "inbox",
@@ -92,6 +105,18 @@ _BENCHMARKS = (
         benchmarks.c.measured_time.desc(),
         benchmarks.c.session_id.desc(),
     )
+)
+_newer = benchmarks.alias("newer")
+_SUPERSEDED = exists().where(
+    _newer.c.athlete_id == benchmarks.c.athlete_id,
+    _newer.c.protocol == benchmarks.c.protocol,
+    _newer.c.equipment == benchmarks.c.equipment,
+    tuple_(_newer.c.measured_time, _newer.c.session_id) > tuple_(benchmarks.c.measured_time, benchmarks.c.session_id),
+)
+_HISTORY = (
+    select(benchmarks, (~_SUPERSEDED).label("in_force"))
+    .where(benchmarks.c.athlete_id == bindparam("athlete_id", type_=Uuid))
+    .order_by(benchmarks.c.measured_time.desc(), benchmarks.c.session_id.desc(), benchmarks.c.protocol)
 )
 # One range of `inbox_by_athlete` for each athlete. A time trial is two events, and counts once: by its level.
 _RECENT = (
@@ -130,6 +155,23 @@ class ProfileStore:
                 for row in connection.execute(_RECENT, {"athlete_ids": wanted, "since": since}):
                     recent[row.athlete_id].append(Done(Protocol(row.protocol), row.completed_time))
         return {known: Profile(standings[known], current[known], tuple(recent[known])) for known in wanted}
+
+    def history(self, athlete_id: UUID, limit: int, place: tuple[datetime, UUID] | None) -> list[BenchmarkRecord]:
+        """At most `limit` benchmarks, newest first, from a place on. Raises DependencyUnavailable."""
+        statement = _HISTORY.limit(limit)
+        if place is not None:
+            statement = statement.where(tuple_(benchmarks.c.measured_time, benchmarks.c.session_id) <= place)
+        with self._database.autocommit(Sight.of([athlete_id])) as connection:
+            return [
+                BenchmarkRecord(
+                    Protocol(row.protocol),
+                    row.equipment,
+                    Benchmark(row.average_watts, row.measured_time, row.session_id),
+                    BenchmarkSource(row.source),
+                    row.in_force,
+                )
+                for row in connection.execute(statement, {"athlete_id": athlete_id})
+            ]
 
     def record(self, events: Sequence[tuple[ConditioningEvent, ConditioningRules]]) -> None:
         """Applies the events that were not applied before, all or none, each by the rules that it was planned by.
@@ -200,6 +242,7 @@ def _keep_benchmark(connection: Connection, event: ConditioningEvent, measured: 
             measured_time=event.completed_time,
             session_id=event.session_id,
             average_watts=measured.average_watts,
+            source=measured.source,
         )
         .on_conflict_do_nothing()
     )

@@ -15,6 +15,7 @@ from flux.rules.v1.rules_service_pb2_grpc import add_RulesServiceServicer_to_ser
 from flux.session.v1.session_service_pb2_grpc import add_SessionServiceServicer_to_server
 
 from gateway import tables
+from gateway.benchmarks import Benchmarks
 from gateway.caller import PUBLIC_SERVICES, Callers
 from gateway.clients import Services, Targets
 from gateway.history_store import HistoryStore
@@ -91,7 +92,9 @@ def build(settings: GatewaySettings) -> AsyncService:
     )
 
     def add_to(server: grpc.aio.Server) -> None:
-        servicer = SessionServicer(sessions, projections, Trends(TrendStore(database)), rulesets)
+        trends = Trends(TrendStore(database))
+        benchmarks = Benchmarks(rulesets=rulesets, services=services, outbox=outbox, relay=relay, clock=SystemClock())
+        servicer = SessionServicer(sessions, projections, trends, benchmarks, rulesets)
         add_SessionServiceServicer_to_server(servicer, server)
         add_AppServiceServicer_to_server(AppServicer(sessions, rulesets), server)
         add_RulesServiceServicer_to_server(RulesServicer(rulesets, replay, overlays, projections), server)

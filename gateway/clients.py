@@ -20,6 +20,7 @@ from grpc_status import rpc_status
 
 from gateway.breaker import CircuitBreaker
 from gateway.convert import internal
+from gateway.domain.benchmarks import BenchmarkRecord
 from gateway.domain.inputs import ConditioningProfile, Ledger, Readiness
 from gateway.domain.overlay import Thresholds
 from gateway.domain.plan import Ruleset
@@ -133,6 +134,17 @@ class Services:
         ruleset = internal.ruleset(answer.ruleset)
         return [internal.profile(profile, ruleset) for profile in answer.profiles]
 
+    async def benchmarks(
+        self, athlete_id: UUID, limit: int, place: tuple[datetime, UUID] | None, rules: str, time: datetime
+    ) -> list[BenchmarkRecord]:
+        """At most `limit` benchmarks, newest first, from a place on. Raises DependencyUnavailable."""
+        query = internal.benchmarks_query(athlete_id, limit, place)
+        request = conditioning_pb.BatchListBenchmarksRequest(
+            queries=[query], content_hash=rules, time=wire.to_timestamp(time)
+        )
+        answer = await self._call("conditioning", self._conditioning.BatchListBenchmarks, request)
+        return list(map(internal.benchmark_record, answer.histories[0].records))
+
     async def put_rules(self, service: str, yaml: str, *, validate_only: bool) -> Ruleset:
         """Hands a service its part of a ruleset. Raises RulesError, DependencyUnavailable."""
         request = keeper_pb.PutRulesRequest(yaml=yaml, validate_only=validate_only)
@@ -174,7 +186,7 @@ class Services:
         await self._call("debt", self._debt.BatchRecordTraining, request)
 
     async def record_conditioning(self, events: Sequence[tuple[Event, LevelCompleted | BenchmarkMeasured]]) -> None:
-        """Hands verified work to conditioning. Raises DependencyUnavailable, or grpc.RpcError if refused for good."""
+        """Hands work and benchmarks to conditioning. Raises DependencyUnavailable, or grpc.RpcError if refused."""
         messages = [internal.conditioning_event(event, payload) for event, payload in events]
         request = conditioning_pb.BatchRecordConditioningRequest(events=messages)
         await self._call("conditioning", self._conditioning.BatchRecordConditioning, request)

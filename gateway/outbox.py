@@ -10,7 +10,8 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Interval, Row, and_, func, insert, select, update
+from sqlalchemy import Interval, Row, and_, func, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.session import (
@@ -38,26 +39,28 @@ KINDS: dict[str, type[Payload]] = {
     "BENCHMARK": BenchmarkMeasured,
 }
 EARNED = ("TRAINING", "LEVEL", "BENCHMARK")
+_EVENT = (outbox.c.event_id, outbox.c.athlete_id, outbox.c.session_id, outbox.c.kind, outbox.c.payload)
 _NAMES = {shape: kind for kind, shape in KINDS.items()}
 
 
 async def put(connection: AsyncConnection, events: Sequence[Event], *, held: bool) -> None:
     """Adds events to a transaction; `held` if the caller goes on to deliver them itself."""
-    if not events:
-        return
-    hold = HOLD if held else timedelta()
-    rows = [
-        {
-            "event_id": event.event_id,
-            "athlete_id": event.athlete_id,
-            "session_id": event.session_id,
-            "kind": _NAMES[type(event.payload)],
-            "payload": msgspec.to_builtins(event.payload),
-            "delivery": Delivery.PENDING,
-        }
-        for event in events
-    ]
-    await connection.execute(insert(outbox).values([{**row, "not_before": func.now() + hold} for row in rows]))
+    if events:
+        await connection.execute(
+            insert(outbox).values([_row(event, HOLD if held else timedelta()) for event in events])
+        )
+
+
+def _row(event: Event, hold: timedelta) -> dict[str, Any]:
+    return {
+        "event_id": event.event_id,
+        "athlete_id": event.athlete_id,
+        "session_id": event.session_id,
+        "kind": _NAMES[type(event.payload)],
+        "payload": msgspec.to_builtins(event.payload),
+        "delivery": Delivery.PENDING,
+        "not_before": func.now() + hold,
+    }
 
 
 class Outbox:
@@ -65,6 +68,18 @@ class Outbox:
 
     def __init__(self, database: AsyncDatabase) -> None:
         self._database = database
+
+    async def find(self, athlete_id: UUID, event_id: UUID) -> Event | None:
+        """An athlete's event of this id, whatever became of it."""
+        async with self._database.autocommit(Sight.of([athlete_id])) as connection:
+            row = (await connection.execute(select(*_EVENT).where(outbox.c.event_id == event_id))).first()
+        return None if row is None else _event(row)
+
+    async def put_new(self, event: Event) -> bool:
+        """Adds an event that the caller goes on to deliver itself; False if there is one of this id already."""
+        added = insert(outbox).values(_row(event, HOLD)).on_conflict_do_nothing().returning(outbox.c.event_id)
+        async with self._database.autocommit(Sight.of([event.athlete_id])) as connection:
+            return (await connection.execute(added)).first() is not None
 
     async def hold_due(self, limit: int) -> list[Event]:
         """At most `limit` events that are due and that nobody holds, now held by the caller."""
@@ -82,7 +97,7 @@ class Outbox:
             update(outbox)
             .where(outbox.c.event_id.in_(select(due.c.event_id)))
             .values(not_before=func.now() + HOLD, attempts=outbox.c.attempts + 1)
-            .returning(outbox.c.event_id, outbox.c.athlete_id, outbox.c.session_id, outbox.c.kind, outbox.c.payload)
+            .returning(*_EVENT)
         )
         async with self._database.transaction(EVERYONE) as connection:
             return [_event(row) for row in await connection.execute(held)]
@@ -90,9 +105,8 @@ class Outbox:
     async def earned(self, athlete_id: UUID) -> list[Event]:
         """What an athlete has earned and no service has applied yet, whoever holds it."""
         mine = and_(outbox.c.athlete_id == athlete_id, outbox.c.delivery == Delivery.PENDING, outbox.c.kind.in_(EARNED))
-        columns = (outbox.c.event_id, outbox.c.athlete_id, outbox.c.session_id, outbox.c.kind, outbox.c.payload)
         async with self._database.autocommit(Sight.of([athlete_id])) as connection:
-            return [_event(row) for row in await connection.execute(select(*columns).where(mine))]
+            return [_event(row) for row in await connection.execute(select(*_EVENT).where(mine))]
 
     async def settle(self, event_ids: Iterable[UUID], delivery: Delivery) -> None:
         """Notes that events were applied, or refused for good."""

@@ -3,6 +3,8 @@
 from conditioning_svc.domain.model import (
     Benchmark,
     BenchmarkMeasured,
+    BenchmarkRecord,
+    BenchmarkSource,
     ConditioningEvent,
     Done,
     LevelCompleted,
@@ -15,12 +17,14 @@ from conditioning_svc.domain.model import (
     complete,
 )
 from conditioning_svc.domain.policies import looks_back_to
-from conditioning_svc.domain.prescribing import prescribe
+from conditioning_svc.domain.prescribing import prescribe, why_stale
 from conditioning_svc.domain.rule_ids import rule_ids
 
 __all__ = [
     "Benchmark",
     "BenchmarkMeasured",
+    "BenchmarkRecord",
+    "BenchmarkSource",
     "ConditioningEvent",
     "Done",
     "LevelCompleted",
@@ -34,4 +38,5 @@ __all__ = [
     "looks_back_to",
     "prescribe",
     "rule_ids",
+    "why_stale",
 ]

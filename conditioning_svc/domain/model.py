@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from enum import StrEnum
 from uuid import UUID
 
 from conditioning_svc.rules import ConditioningRules, Effort, Ladder, Protocol
@@ -28,13 +29,31 @@ class Standing:
     last_done_time: datetime | None = None
 
 
+class BenchmarkSource(StrEnum):
+    """Where a benchmark comes from."""
+
+    TIME_TRIAL = "TIME_TRIAL"
+    MANUAL = "MANUAL"
+
+
 @dataclass(frozen=True)
 class Benchmark:
-    """The result of a verified time trial, in watts."""
+    """An average power in watts. One that the athlete set has an id of its own in place of a session's."""
 
     average_watts: int
     measured_time: datetime
     session_id: UUID
+
+
+@dataclass(frozen=True)
+class BenchmarkRecord:
+    """A benchmark in its history: where it comes from, and whether no newer one supersedes it."""
+
+    protocol: Protocol
+    equipment: str
+    benchmark: Benchmark
+    source: BenchmarkSource
+    in_force: bool
 
 
 @dataclass(frozen=True)
@@ -92,16 +111,17 @@ class LevelCompleted:
 
 @dataclass(frozen=True)
 class BenchmarkMeasured:
-    """A time trial was verified."""
+    """A time trial was verified, or the athlete set a number."""
 
     protocol: Protocol
     equipment: str
     average_watts: int
+    source: BenchmarkSource = BenchmarkSource.TIME_TRIAL
 
 
 @dataclass(frozen=True)
 class ConditioningEvent:
-    """One verified piece of conditioning of a completed session."""
+    """One verified piece of conditioning of a completed session, or a benchmark that the athlete set."""
 
     event_id: UUID
     athlete_id: UUID

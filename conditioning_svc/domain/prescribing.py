@@ -37,6 +37,25 @@ def prescribe(profile: Profile, state: StateName, rules: ConditioningRules, now:
     return _prescription(work, rules, (why, *turned_down.values(), *work.decisions))
 
 
+def why_stale(benchmark: Benchmark, rules: ConditioningRules, now: datetime) -> Decision | None:
+    """Why a benchmark gives no number any more; None if it does."""
+    age = whole_days(benchmark.measured_time, now)
+    if rules.benchmarks is None or age < rules.benchmarks.stale_after_days:
+        return None
+    bound = rules.benchmarks.stale_after_days
+    return Decision(
+        subject="target_watts",
+        outcome="",
+        rule_id="conditioning.benchmarks.stale_after_days",
+        inputs={"benchmark_watts": str(benchmark.average_watts), "age_days": str(age)},
+        threshold=f"age_days < {bound}",
+        sentence=(
+            f"The benchmark of {benchmark.average_watts} W is {age} days old, and from {bound} days on it gives no "
+            "number: all-out for the level; a re-test is due."
+        ),
+    )
+
+
 @dataclass(frozen=True)
 class _Work:
     """The work of one level of a ladder, and why it is that level and that hard."""
@@ -119,32 +138,13 @@ def _intensity(
             f"No benchmark for {protocol.value} yet, so there is no number: all-out for the level; a benchmark is due."
         )
         return Effort.ALL_OUT, None, Decision("target_watts", "", rule_id, {"benchmark": "none"}, sentence)
-    why_stale = _why_stale(benchmark, rules, now)
-    if why_stale is not None:
-        return Effort.ALL_OUT, None, why_stale
+    stale = why_stale(benchmark, rules, now)
+    if stale is not None:
+        return Effort.ALL_OUT, None, stale
     watts = round(benchmark.average_watts * level.multiplier)
     inputs = {"benchmark_watts": str(benchmark.average_watts), "multiplier": str(level.multiplier)}
     sentence = f"{watts} W is {level.multiplier:g} times the benchmark of {benchmark.average_watts} W."
     return level.effort, watts, Decision("target_watts", str(watts), rule_id, inputs, sentence)
-
-
-def _why_stale(benchmark: Benchmark, rules: ConditioningRules, now: datetime) -> Decision | None:
-    """Why a benchmark gives no number any more; None if it does."""
-    age = whole_days(benchmark.measured_time, now)
-    if rules.benchmarks is None or age < rules.benchmarks.stale_after_days:
-        return None
-    bound = rules.benchmarks.stale_after_days
-    return Decision(
-        subject="target_watts",
-        outcome="",
-        rule_id="conditioning.benchmarks.stale_after_days",
-        inputs={"benchmark_watts": str(benchmark.average_watts), "age_days": str(age)},
-        threshold=f"age_days < {bound}",
-        sentence=(
-            f"The benchmark of {benchmark.average_watts} W is {age} days old, and from {bound} days on it gives no "
-            "number: all-out for the level; a re-test is due."
-        ),
-    )
 
 
 def _why_protocol(

@@ -1,6 +1,7 @@
 """What the three services say and hear."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from flux.conditioning.v1 import conditioning_service_pb2 as conditioning_pb
 from flux.debt.v1 import debt_service_pb2 as debt_pb
 from flux.readiness.v1 import readiness_service_pb2 as readiness_pb
 
+from gateway.domain.benchmarks import BenchmarkRecord
 from gateway.domain.inputs import (
     Benchmark,
     ConditioningProfile,
@@ -27,7 +29,14 @@ from gateway.domain.inputs import (
 from gateway.domain.overlay import Thresholds
 from gateway.domain.plan import Archetype, Conditioning, Effort, Protocol, Ruleset, State
 from gateway.domain.projection import Told
-from gateway.domain.session import BenchmarkMeasured, CheckInRecorded, Event, LevelCompleted, TrainingRecorded
+from gateway.domain.session import (
+    BenchmarkMeasured,
+    BenchmarkSource,
+    CheckInRecorded,
+    Event,
+    LevelCompleted,
+    TrainingRecorded,
+)
 from shared.rpc import wire
 
 STATES = {
@@ -50,9 +59,14 @@ EFFORTS = {
     Effort.CONVERSATIONAL: training_pb2.EFFORT_CONVERSATIONAL,
     Effort.BENCHMARK: training_pb2.EFFORT_BENCHMARK,
 }
+SOURCES = {
+    BenchmarkSource.TIME_TRIAL: training_pb2.BENCHMARK_SOURCE_TIME_TRIAL,
+    BenchmarkSource.MANUAL: training_pb2.BENCHMARK_SOURCE_MANUAL,
+}
 _STATES = {number: state for state, number in STATES.items()}
 _ARCHETYPES = {number: archetype for archetype, number in ARCHETYPES.items()}
 _PROTOCOLS = {number: protocol for protocol, number in PROTOCOLS.items()}
+_SOURCES = {number: source for source, number in SOURCES.items()}
 _EFFORTS = {number: effort for effort, number in EFFORTS.items()}
 
 
@@ -198,7 +212,35 @@ def conditioning_event(event: Event, payload: LevelCompleted | BenchmarkMeasured
         message.benchmark_measured.protocol = PROTOCOLS[payload.protocol]
         message.benchmark_measured.equipment = payload.equipment
         message.benchmark_measured.average_watts = payload.average_watts
+        message.benchmark_measured.source = SOURCES[payload.source]
     return message
+
+
+def benchmarks_query(
+    athlete_id: UUID, limit: int, place: tuple[datetime, UUID] | None
+) -> conditioning_pb.BenchmarksQuery:
+    """Whose benchmarks to list, how many, and from where on."""
+    query = conditioning_pb.BenchmarksQuery(athlete_id=str(athlete_id), limit=limit)
+    if place is not None:
+        time, session_id = place
+        query.place.measured_time.CopyFrom(wire.to_timestamp(time))
+        query.place.session_id = str(session_id)
+    return query
+
+
+def benchmark_record(record: conditioning_pb.BenchmarkRecord) -> BenchmarkRecord:
+    """A benchmark in its history."""
+    kept = record.benchmark
+    return BenchmarkRecord(
+        benchmark_id=UUID(kept.session_id),
+        protocol=_PROTOCOLS[kept.protocol],
+        equipment=kept.equipment,
+        average_watts=kept.average_watts,
+        measured_time=wire.from_timestamp(kept.measured_time),
+        source=_SOURCES[record.source],
+        in_force=record.in_force,
+        retest_reason=record.retest_reason,
+    )
 
 
 def _about(event: Event) -> dict[str, Any]:

@@ -109,16 +109,24 @@ class LevelCompleted:
     """Content hash of the conditioning rules that the session was planned by."""
 
 
+class BenchmarkSource(StrEnum):
+    """Where a benchmark comes from."""
+
+    TIME_TRIAL = "TIME_TRIAL"
+    MANUAL = "MANUAL"
+
+
 @dataclass(frozen=True)
 class BenchmarkMeasured:
-    """A verified time trial, in watts."""
+    """A verified time trial, or a number that the athlete set, in watts. `completed_time` is when it was measured."""
 
     protocol: Protocol
     equipment: str
     average_watts: int
     completed_time: datetime
     rules: str = ""
-    """Content hash of the conditioning rules that the session was planned by."""
+    """Content hash of the conditioning rules that the session was planned by, or that were in force."""
+    source: BenchmarkSource = BenchmarkSource.TIME_TRIAL
 
 
 type Payload = CheckInRecorded | TrainingRecorded | LevelCompleted | BenchmarkMeasured
@@ -126,7 +134,10 @@ type Payload = CheckInRecorded | TrainingRecorded | LevelCompleted | BenchmarkMe
 
 @dataclass(frozen=True)
 class Event:
-    """Something that another service must hear of, exactly once to effect."""
+    """Something that another service must hear of, exactly once to effect.
+
+    `session_id` of a benchmark that the athlete set is the id of the benchmark.
+    """
 
     event_id: UUID
     athlete_id: UUID

@@ -5,8 +5,9 @@ from uuid import UUID
 from flux.session.v1 import session_service_pb2 as pb
 from flux.session.v1 import session_service_pb2_grpc as pb_grpc
 
+from gateway.benchmarks import Benchmarks
 from gateway.caller import athlete_of
-from gateway.convert import internal, projection
+from gateway.convert import benchmarks, internal, projection
 from gateway.convert import session as convert
 from gateway.projections import Projections
 from gateway.rulesets import Rulesets
@@ -18,10 +19,18 @@ from shared.rpc import wire
 class SessionServicer(pb_grpc.SessionServiceServicer):
     """Plans, sessions, sets, and where the athlete stands."""
 
-    def __init__(self, sessions: Sessions, projections: Projections, trends: Trends, rulesets: Rulesets) -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        projections: Projections,
+        trends: Trends,
+        benchmarks: Benchmarks,
+        rulesets: Rulesets,
+    ) -> None:
         self._sessions = sessions
         self._projections = projections
         self._trends = trends
+        self._benchmarks = benchmarks
         self._rulesets = rulesets
 
     async def PreviewSession(self, request: pb.PreviewSessionRequest, context: object) -> pb.PreviewSessionResponse:
@@ -97,6 +106,16 @@ class SessionServicer(pb_grpc.SessionServiceServicer):
         since = wire.from_timestamp(request.since_time) if request.HasField("since_time") else None
         page = await self._trends.page(athlete_of(context), request.page_size, request.page_token, since)
         return pb.ListTrendsResponse(points=map(convert.trend_point, page.points), next_page_token=page.next_page_token)
+
+    async def RecordBenchmark(self, request: pb.RecordBenchmarkRequest, context: object) -> pb.RecordBenchmarkResponse:
+        """Records a benchmark that the athlete knows from elsewhere."""
+        recorded = await self._benchmarks.record(athlete_of(context), benchmarks.claim(request))
+        return benchmarks.recorded(recorded)
+
+    async def ListBenchmarks(self, request: pb.ListBenchmarksRequest, context: object) -> pb.ListBenchmarksResponse:
+        """Lists benchmarks, newest first."""
+        page = await self._benchmarks.page(athlete_of(context), request.page_size, request.page_token)
+        return benchmarks.page(page)
 
     async def ListExercises(self, request: pb.ListExercisesRequest, context: object) -> pb.ListExercisesResponse:
         """Lists the exercise catalog."""

@@ -14,6 +14,7 @@ from flux.common.v1.training_pb2 import CheckIn
 from flux.rules.v1 import rules_service_pb2 as rules_pb
 from flux.rules.v1.rules_service_pb2_grpc import RulesServiceStub
 from flux.session.v1 import plan_pb2, session_pb2
+from flux.session.v1 import session_service_pb2 as session_pb
 
 from shared.cli.stack import serves
 from tests.client import AppClient, native
@@ -100,6 +101,22 @@ def test_work_that_is_completed_without_conditioning_is_applied_when_it_is_back(
         assert (moved[LEVEL], moved[BENCHMARK]) == ((GRANTED, PENDING), (GRANTED, PENDING))
     eventually(lambda: all(effect.delivery in {0, APPLIED} for effect in trainee.get(session.session_id).effects))
     eventually(lambda: levels(trainee) == [2, 1])
+
+
+@pytest.mark.parametrize("how", How)
+def test_a_benchmark_that_is_set_without_conditioning_is_in_force_when_it_is_back(
+    parts: Breakable, trainee: Trainee, how: How
+) -> None:
+    asked = session_pb.RecordBenchmarkRequest(benchmark_id=str(trainee.athlete_id), protocol=HIIT, average_watts=240)
+    with parts.without(CONDITIONING, how):
+        kept = trainee.record_benchmark(asked)
+        assert (kept.delivery, kept.benchmark.HasField("in_force")) == (PENDING, False)
+        again = trainee.record_benchmark(asked)
+        assert (again.replayed, again.benchmark) == (True, kept.benchmark)
+    eventually(lambda: trainee.record_benchmark(asked).delivery == APPLIED)
+    eventually(lambda: trainee.record_benchmark(asked).benchmark.in_force)
+    (hiit, _) = trainee.state().conditioning_levels
+    assert hiit.benchmark_watts == 240
 
 
 def test_steady_state_in_place_of_levels_moves_none(parts: Breakable, trainee: Trainee) -> None:

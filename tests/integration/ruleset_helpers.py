@@ -137,6 +137,9 @@ class Trainee:
         request = session_pb.GetSessionRequest(session_id=session_id)
         return self._stub.GetSession(request, timeout=LONG, metadata=self._me).session
 
+    def record_benchmark(self, request: session_pb.RecordBenchmarkRequest) -> session_pb.RecordBenchmarkResponse:
+        return self._stub.RecordBenchmark(request, timeout=LONG, metadata=self._me)
+
     def state(self) -> session_pb.GetAthleteStateResponse:
         return self._stub.GetAthleteState(session_pb.GetAthleteStateRequest(), timeout=LONG, metadata=self._me)
 

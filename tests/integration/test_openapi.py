@@ -17,6 +17,7 @@ from tests.conftest import Stack
 RECORDED = Path(str(openapi.EXAMPLES))
 SESSION = "11111111-1111-4111-8111-111111111111"
 ABANDONED = "22222222-2222-4222-8222-222222222222"
+BENCHMARK = "33333333-3333-4333-8333-333333333333"
 SORE = {"knee_pain": 7, "energy": 4}
 # What differs from run to run: ids that the server chose, times, the page token, which is made of both; and the hash
 # of the rules, of which only what changes an answer is of interest here.
@@ -74,6 +75,9 @@ def a_day(recorder: Recorder) -> None:
     recorder.get("Session_ListSessions", "/v1/sessions?page_size=2")
     recorder.get("Session_GetAthleteState", "/v1/athlete/state")
     recorder.get("Session_ListTrends", "/v1/athlete/trends?page_size=1")
+    benchmark = {"benchmark_id": BENCHMARK, "protocol": "CONDITIONING_PROTOCOL_HIIT", "average_watts": 240}
+    recorder.post("Session_RecordBenchmark", "/v1/athlete/benchmarks", benchmark)
+    recorder.get("Session_ListBenchmarks", "/v1/athlete/benchmarks")
     recorder.get("Session_ListExercises", "/v1/exercises")
 
 

@@ -44,6 +44,11 @@ def test_the_next_plan_rests_on_what_is_still_on_its_way(app: AppClient) -> None
     assert plan["anchor_pattern"] == "PUSH"
 
 
+def test_the_history_of_benchmarks_shows_what_is_still_on_its_way(app: AppClient) -> None:
+    (trial,) = app.get("/v1/athlete/benchmarks")["benchmarks"]
+    assert (trial["average_watts"], trial["in_force"]) == (231, True)
+
+
 def test_what_was_looked_at_is_delivered_once(app: AppClient, database: psycopg.Connection) -> None:
     for _ in range(3):
         app.get("/v1/athlete/state")

@@ -456,6 +456,49 @@ def test_the_newest_benchmark_is_in_force_whenever_it_arrives_and_none_is_overwr
     assert kept == [(200,), (400,), (300,)]
 
 
+def histories(
+    conditioning: Call, *queries: tuple[UUID, int], days: int = 9, rules: str = ""
+) -> list[list[conditioning_pb.BenchmarkRecord]]:
+    request = conditioning_pb.BatchListBenchmarksRequest(
+        queries=[conditioning_pb.BenchmarksQuery(athlete_id=str(athlete), limit=limit) for athlete, limit in queries],
+        content_hash=rules,
+        time=timestamp(NOW + timedelta(days=days)),
+    )
+    return [list(history.records) for history in conditioning("BatchListBenchmarks", request).histories]
+
+
+def test_benchmarks_are_listed_in_the_order_of_the_request_even_twice(conditioning: Call) -> None:
+    record_conditioning(conditioning, measured(1, 200), measured(2, 210), measured(3, 300, athlete=STRANGER))
+    answers = histories(conditioning, (ATHLETE, 1), (STRANGER, 5), (number_id(999), 5), (ATHLETE, 5))
+    watts = [[record.benchmark.average_watts for record in records] for records in answers]
+    assert watts == [[210], [300], [], [210, 200]]
+    assert [record.in_force for record in answers[3]] == [True, False]
+
+
+def test_an_event_that_names_no_source_is_of_a_time_trial(conditioning: Call) -> None:
+    by_hand = measured(2, 210)
+    by_hand.benchmark_measured.source = training_pb2.BENCHMARK_SOURCE_MANUAL
+    record_conditioning(conditioning, measured(1, 200), by_hand)
+    ((newest, oldest),) = histories(conditioning, (ATHLETE, 2))
+    assert newest.source == training_pb2.BENCHMARK_SOURCE_MANUAL
+    assert oldest.source == training_pb2.BENCHMARK_SOURCE_TIME_TRIAL
+
+
+def test_only_a_benchmark_in_force_is_to_be_measured_again_and_only_by_rules_that_let_it_go_stale(
+    conditioning: Call,
+) -> None:
+    record_conditioning(conditioning, measured(1, 200), measured(2, 210))
+    for rules, days, stale in ((EVIDENCE.content_hash, 57, False), (EVIDENCE.content_hash, 58, True), ("", 500, False)):
+        ((newest, oldest),) = histories(conditioning, (ATHLETE, 2), days=days, rules=rules)
+        assert bool(newest.retest_reason) == stale
+        assert not oldest.retest_reason
+    ((newest, _),) = histories(conditioning, (ATHLETE, 2), days=58, rules=EVIDENCE.content_hash)
+    assert newest.retest_reason == (
+        "The benchmark of 210 W is 56 days old, and from 56 days on it gives no number: all-out for the level; a "
+        "re-test is due."
+    )
+
+
 def test_two_sessions_planned_at_one_level_move_it_by_one(conditioning: Call) -> None:
     record_conditioning(conditioning, completed(1, SIT, 1), completed(2, SIT, 1))
     record_conditioning(conditioning, completed(3, SIT, 1))

@@ -203,6 +203,35 @@ def test_a_profile_holds_levels_and_the_benchmark_in_force(database: Database) -
     }
 
 
+def test_the_history_holds_every_benchmark_once_and_one_in_force_for_each_ladder_and_machine(
+    database: Database,
+) -> None:
+    store = ProfileStore(database)
+    kinds = [(Protocol.HIIT, "Assault Bike"), (Protocol.SIT, "Assault Bike"), (Protocol.HIIT, "Rower")]
+    store.record(
+        by_classic(
+            *(
+                replace(benchmark(number, 200), effect=conditioning.BenchmarkMeasured(*kinds[number % 3], 200))
+                for number in (5, 1, 8, 3, 7, 2, 6, 4)
+            )
+        )
+    )
+    store.record(by_classic(replace(benchmark(9, 300), athlete_id=STRANGER)))
+    everything = store.history(ATHLETE, 100, None)
+    assert [one.benchmark.session_id for one in everything] == [number_id(100 + n) for n in range(8, 0, -1)]
+    assert [one.in_force for one in everything] == [True] * 3 + [False] * 5
+    for begin, one in enumerate(everything):
+        place = one.benchmark.measured_time, one.benchmark.session_id
+        assert store.history(ATHLETE, 3, place) == everything[begin : begin + 3]
+
+
+def test_a_benchmark_says_where_it_comes_from(database: Database) -> None:
+    store, source = ProfileStore(database), conditioning.BenchmarkSource
+    by_hand = conditioning.BenchmarkMeasured(Protocol.HIIT, "Assault Bike", 260, source.MANUAL)
+    store.record(by_classic(benchmark(1, 250), replace(benchmark(2, 260), effect=by_hand)))
+    assert [one.source for one in store.history(ATHLETE, 2, None)] == [source.MANUAL, source.TIME_TRIAL]
+
+
 def test_a_batch_of_conditioning_is_recorded_as_a_whole_or_not_at_all(database: Database, database_url: str) -> None:
     store = ProfileStore(database)
     with pytest.raises(Exception, match="average_watts"):
@@ -1137,6 +1166,8 @@ OUT_OF_BOUNDS = [
     "INSERT INTO debt.inbox SELECT gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 0, '{}', now()",
     "INSERT INTO conditioning.levels SELECT gen_random_uuid(), 'HIIT', 0, 0, now()",
     "INSERT INTO conditioning.levels SELECT gen_random_uuid(), 'HIIT', 1, -1, now()",
+    "INSERT INTO conditioning.benchmarks"
+    " SELECT gen_random_uuid(), 'HIIT', 'Assault Bike', now(), gen_random_uuid(), 200, 'HEARSAY'",
     *(
         "INSERT INTO conditioning.benchmarks"
         f" SELECT gen_random_uuid(), 'HIIT', 'Assault Bike', now(), gen_random_uuid(), {watts}"

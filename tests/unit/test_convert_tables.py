@@ -24,6 +24,8 @@ TABLES: list[tuple[ModuleType, str, Any]] = [
     (conditioning_svc.convert, "STATES", STATE),
     (conditioning_svc.convert, "PROTOCOLS", PROTOCOL),
     (conditioning_svc.convert, "EFFORTS", EFFORT),
+    (conditioning_svc.convert, "SOURCES", training_pb2.BenchmarkSource),
+    (gateway.convert.internal, "SOURCES", training_pb2.BenchmarkSource),
     (gateway.convert.internal, "STATES", STATE),
     (gateway.convert.internal, "ARCHETYPES", ARCHETYPE),
     (gateway.convert.internal, "PROTOCOLS", PROTOCOL),

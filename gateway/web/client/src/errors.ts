@@ -33,6 +33,7 @@ const FINAL: ReadonlySet<Reason> = new Set([
   "SESSION_CLOSED",
   "SESSION_COMPLETED",
   "SESSION_ID_REUSED",
+  "BENCHMARK_ID_REUSED",
   "UNKNOWN_EXERCISE",
 ]);
 
