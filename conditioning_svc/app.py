@@ -4,6 +4,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import grpc
+from flux.athletes.v1.erasure_service_pb2_grpc import add_ErasureServiceServicer_to_server
 from flux.conditioning.v1 import conditioning_service_pb2 as pb
 from flux.conditioning.v1.conditioning_service_pb2_grpc import add_ConditioningServiceServicer_to_server
 from flux.rules.v1 import keeper_service_pb2
@@ -12,10 +13,13 @@ from flux.rules.v1.keeper_service_pb2_grpc import add_RulesKeeperServiceServicer
 from conditioning_svc.domain import rule_ids
 from conditioning_svc.rules import ConditioningRules
 from conditioning_svc.servicer import ConditioningServicer
-from conditioning_svc.store import SCHEMA, ProfileStore, rules
+from conditioning_svc.store import SCHEMA, ProfileStore, erasures, rules
 from shared import migrations
 from shared.clock import SystemClock
 from shared.db import Database
+from shared.erasure import ErasureStore
+from shared.rpc.eraser import NAME as ERASURE
+from shared.rpc.eraser import Eraser
 from shared.rpc.rules_keeper import RulesKeeper
 from shared.rpc.server import Service
 from shared.rules_shelf import RulesShelf, Versions, keep_shipped
@@ -32,15 +36,18 @@ def build(settings: ServiceSettings) -> Service:
     shelf = RulesShelf(versions(), rules, database)
     servicer = ConditioningServicer(shelf, ProfileStore(database), SystemClock())
     keeper = RulesKeeper("conditioning", shelf, rule_ids)
+    eraser = Eraser(ErasureStore(database, erasures))
 
     def add_to(server: grpc.Server) -> None:
         add_ConditioningServiceServicer_to_server(servicer, server)
         add_RulesKeeperServiceServicer_to_server(keeper, server)
+        add_ErasureServiceServicer_to_server(eraser, server)
 
     return Service(
         names=[
             pb.DESCRIPTOR.services_by_name["ConditioningService"].full_name,
             keeper_service_pb2.DESCRIPTOR.services_by_name["RulesKeeperService"].full_name,
+            ERASURE,
         ],
         add_to=add_to,
         probe=database.ping,

@@ -69,6 +69,7 @@ def conditioning_event(event: pb.ConditioningEvent) -> ConditioningEvent:
         completed_time=wire.from_timestamp(event.completed_time),
         effect=effect,
         content_hash=event.content_hash,
+        created_time=wire.from_timestamp(event.create_time) if event.HasField("create_time") else None,
     )
 
 

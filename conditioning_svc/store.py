@@ -42,12 +42,14 @@ from conditioning_svc.domain import (
 )
 from conditioning_svc.rules import ConditioningRules, Protocol
 from shared.db import Database, one_at_a_time
+from shared.erasure import erasures_table, still_wanted
 from shared.rules_shelf import rules_table
 from shared.walls import Sight
 
 SCHEMA = "conditioning"
 metadata = MetaData(schema=SCHEMA)
 rules = rules_table(metadata)
+erasures = erasures_table(metadata)
 
 levels = Table(
     "levels",
@@ -176,12 +178,14 @@ class ProfileStore:
     def record(self, events: Sequence[tuple[ConditioningEvent, ConditioningRules]]) -> None:
         """Applies the events that were not applied before, all or none, each by the rules that it was planned by.
 
+        What came to be before its athlete was erased is left out.
         Raises DependencyUnavailable.
         """
         with self._database.transaction(Sight.of(event.athlete_id for event, _ in events)) as connection:
             one_at_a_time(connection, (event.athlete_id for event, _ in events))
+            wanted = still_wanted(connection, erasures, [event for event, _ in events])
             for event, rules in events:
-                if not _receive(connection, event):
+                if event not in wanted or not _receive(connection, event):
                     continue
                 if isinstance(event.effect, LevelCompleted):
                     _move_level(connection, event, event.effect, rules)

@@ -4,6 +4,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import grpc
+from flux.athletes.v1.erasure_service_pb2_grpc import add_ErasureServiceServicer_to_server
 from flux.debt.v1 import debt_service_pb2 as pb
 from flux.debt.v1.debt_service_pb2_grpc import add_DebtServiceServicer_to_server
 from flux.rules.v1 import keeper_service_pb2
@@ -12,10 +13,13 @@ from flux.rules.v1.keeper_service_pb2_grpc import add_RulesKeeperServiceServicer
 from debt_svc.domain import rule_ids
 from debt_svc.rules import DebtRules
 from debt_svc.servicer import DebtServicer
-from debt_svc.store import SCHEMA, LedgerStore, rules
+from debt_svc.store import SCHEMA, LedgerStore, erasures, rules
 from shared import migrations
 from shared.clock import SystemClock
 from shared.db import Database
+from shared.erasure import ErasureStore
+from shared.rpc.eraser import NAME as ERASURE
+from shared.rpc.eraser import Eraser
 from shared.rpc.rules_keeper import RulesKeeper
 from shared.rpc.server import Service
 from shared.rules_shelf import RulesShelf, Versions, keep_shipped
@@ -32,15 +36,18 @@ def build(settings: ServiceSettings) -> Service:
     shelf = RulesShelf(versions(), rules, database)
     servicer = DebtServicer(shelf, LedgerStore(database), SystemClock())
     keeper = RulesKeeper("debt", shelf, rule_ids)
+    eraser = Eraser(ErasureStore(database, erasures))
 
     def add_to(server: grpc.Server) -> None:
         add_DebtServiceServicer_to_server(servicer, server)
         add_RulesKeeperServiceServicer_to_server(keeper, server)
+        add_ErasureServiceServicer_to_server(eraser, server)
 
     return Service(
         names=[
             pb.DESCRIPTOR.services_by_name["DebtService"].full_name,
             keeper_service_pb2.DESCRIPTOR.services_by_name["RulesKeeperService"].full_name,
+            ERASURE,
         ],
         add_to=add_to,
         probe=database.ping,

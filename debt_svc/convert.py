@@ -19,6 +19,7 @@ def training_event(event: pb.TrainingEvent) -> TrainingEvent:
         slots=tuple(event.slots),
         completed_time=wire.from_timestamp(event.completed_time),
         content_hash=event.content_hash,
+        created_time=wire.from_timestamp(event.create_time) if event.HasField("create_time") else None,
     )
 
 

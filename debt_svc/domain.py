@@ -46,6 +46,8 @@ class TrainingEvent:
     completed_time: datetime
     content_hash: str = ""
     """The rules that the session was planned by; empty for those that the service was shipped with."""
+    created_time: datetime | None = None
+    """When the event came to be, as far as it is known."""
 
 
 @dataclass(frozen=True)

@@ -27,12 +27,14 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 
 from debt_svc.domain import Ledger, Training, TrainingEvent
 from shared.db import Database, one_at_a_time
+from shared.erasure import erasures_table, still_wanted
 from shared.rules_shelf import rules_table
 from shared.walls import Sight
 
 SCHEMA = "debt"
 metadata = MetaData(schema=SCHEMA)
 rules = rules_table(metadata)
+erasures = erasures_table(metadata)
 
 athletes = Table(
     "athletes",
@@ -92,11 +94,13 @@ class LedgerStore:
     def record(self, events: Sequence[TrainingEvent]) -> None:
         """Applies the events that were not applied before, all or none. Raises DependencyUnavailable.
 
+        What came to be before its athlete was erased is left out.
+
         Each row takes the greater of what it has and what the event says, as `domain.apply` does.
         """
         with self._database.transaction(Sight.of(event.athlete_id for event in events)) as connection:
             one_at_a_time(connection, (event.athlete_id for event in events))
-            for event in events:
+            for event in still_wanted(connection, erasures, events):
                 fresh = connection.execute(
                     insert(inbox)
                     .values(

@@ -1,4 +1,4 @@
-"""`python -m gateway serve | migrate | status | check`."""
+"""`python -m gateway serve | migrate | status | check | export | import | erase`."""
 
 import asyncio
 import os
@@ -27,6 +27,27 @@ def _check() -> None:
     app.check(read(RulesSettings, os.environ))
 
 
+def _export() -> None:
+    asyncio.run(app.export(read(app.AthleteSettings, os.environ), sys.stdout))
+
+
+def _import() -> None:
+    asyncio.run(app.restore(read(app.AthleteSettings, os.environ), sys.stdin))
+
+
+def _erase() -> None:
+    asyncio.run(app.erase(read(app.AthleteSettings, os.environ)))
+
+
+VERBS = {
+    "serve": _serve,
+    "migrate": _migrate,
+    "status": _status,
+    "check": _check,
+    "export": _export,
+    "import": _import,
+    "erase": _erase,
+}
+
 if __name__ == "__main__":
-    verbs = {"serve": _serve, "migrate": _migrate, "status": _status, "check": _check}
-    sys.exit(process.main("gateway", verbs, sys.argv[1:]))
+    sys.exit(process.main("gateway", VERBS, sys.argv[1:]))

@@ -3,9 +3,13 @@
 import asyncio
 import time
 import uuid
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import TextIO
+from uuid import UUID
 
 import grpc
 import yaml
@@ -15,6 +19,8 @@ from flux.rules.v1.rules_service_pb2_grpc import add_RulesServiceServicer_to_ser
 from flux.session.v1.session_service_pb2_grpc import add_SessionServiceServicer_to_server
 
 from gateway import tables
+from gateway.athlete_store import AthleteNotEmpty, AthleteStore
+from gateway.athletes import Athletes
 from gateway.benchmarks import Benchmarks
 from gateway.caller import PUBLIC_SERVICES, Callers
 from gateway.clients import Services, Targets
@@ -27,6 +33,7 @@ from gateway.overlay_store import OverlayStore
 from gateway.overlays import Overlays
 from gateway.planner import Planner
 from gateway.projections import Projections
+from gateway.records import InvalidRecords
 from gateway.relay import Relay
 from gateway.replay import Replay
 from gateway.rules import SessionRules
@@ -44,6 +51,7 @@ from gateway.trends import Trends
 from shared import migrations
 from shared.clock import SystemClock
 from shared.db import AsyncDatabase, Database
+from shared.process import Refused
 from shared.rpc.aio_server import AsyncService
 from shared.rules_shelf import RulesShelf, Versions, keep_shipped
 from shared.settings import DatabaseSettings, RulesSettings, ServiceSettings, setting
@@ -59,6 +67,15 @@ class GatewaySettings(ServiceSettings, IdentitySettings):
 
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AthleteSettings(DatabaseSettings):
+    """Whose data it is about."""
+
+    athlete: UUID = setting("FLUX_ATHLETE", "id of the athlete, a UUID")  # noqa: RUF009 - it only describes a field
+
+
 SHIPPED = ("rules.yaml", "rules_evidence.yaml")
 
 
@@ -87,6 +104,7 @@ def build(settings: GatewaySettings) -> AsyncService:
         store=store,
         outbox=outbox,
         relay=relay,
+        athletes=Athletes(AthleteStore(database), uuid.uuid4),
         clock=SystemClock(),
         new_id=uuid.uuid4,
     )
@@ -154,6 +172,40 @@ def migrate(settings: DatabaseSettings) -> None:
 def status(settings: DatabaseSettings) -> str:
     """Which version the schema of sessions has. Raises DependencyUnavailable or SettingsError."""
     return migrations.status(settings.database_url, schema=tables.SCHEMA, versions=MIGRATIONS)
+
+
+async def export(settings: AthleteSettings, to: TextIO) -> None:
+    """Writes everything about an athlete as NDJSON. Raises DependencyUnavailable."""
+    async with _athletes(settings) as athletes:
+        async for line in athletes.export(settings.athlete):
+            to.write(line)
+
+
+async def restore(settings: AthleteSettings, lines: Iterable[str]) -> None:
+    """Takes in an export for an athlete of whom nothing is kept.
+
+    Raises Refused, DependencyUnavailable.
+    """
+    async with _athletes(settings) as athletes:
+        try:
+            await athletes.restore(settings.athlete, lines)
+        except (InvalidRecords, AthleteNotEmpty) as error:
+            raise Refused(str(error)) from error
+
+
+async def erase(settings: AthleteSettings) -> None:
+    """Forgets an athlete; the services hear of it from a gateway that runs. Raises DependencyUnavailable."""
+    async with _athletes(settings) as athletes:
+        await athletes.erase(settings.athlete)
+
+
+@asynccontextmanager
+async def _athletes(settings: DatabaseSettings) -> AsyncIterator[Athletes]:
+    database = AsyncDatabase(settings.database_url)
+    try:
+        yield Athletes(AthleteStore(database), uuid.uuid4)
+    finally:
+        await database.close()
 
 
 def check(settings: RulesSettings) -> None:

@@ -52,7 +52,7 @@ class Benchmarks:
         size = page_size or page_tokens.DEFAULT_PAGE_SIZE
         place = page_tokens.read(page_token) if page_token else None
         found, on_its_way = await asyncio.gather(
-            self._list(athlete_id, size + 1, place), self._outbox.earned(athlete_id)
+            self._list(athlete_id, size + 1, place), self._outbox.on_its_way(athlete_id)
         )
         unheard = [event for event in on_its_way if isinstance(event.payload, BenchmarkMeasured)]
         if unheard:

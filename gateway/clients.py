@@ -7,6 +7,8 @@ from typing import Any, Protocol, cast
 from uuid import UUID
 
 import grpc
+from flux.athletes.v1 import erasure_service_pb2 as erasure_pb
+from flux.athletes.v1.erasure_service_pb2_grpc import ErasureServiceStub
 from flux.conditioning.v1 import conditioning_service_pb2 as conditioning_pb
 from flux.conditioning.v1.conditioning_service_pb2_grpc import ConditioningServiceStub
 from flux.debt.v1 import debt_service_pb2 as debt_pb
@@ -25,7 +27,7 @@ from gateway.domain.inputs import ConditioningProfile, Ledger, Readiness
 from gateway.domain.overlay import Thresholds
 from gateway.domain.plan import Ruleset
 from gateway.domain.projection import Told
-from gateway.domain.session import BenchmarkMeasured, CheckInRecorded, Event, LevelCompleted, TrainingRecorded
+from gateway.domain.session import BenchmarkMeasured, CheckInRecorded, Erased, Event, LevelCompleted, TrainingRecorded
 from shared.errors import DependencyUnavailable
 from shared.rpc import wire
 from shared.rpc.deadline import seconds_for_call
@@ -81,6 +83,10 @@ class Services:
         self._readiness = ReadinessServiceStub(readiness)
         self._debt = DebtServiceStub(debt)
         self._conditioning = ConditioningServiceStub(conditioning)
+        self._erasers = {
+            service: ErasureServiceStub(channel)
+            for service, channel in (("readiness", readiness), ("debt", debt), ("conditioning", conditioning))
+        }
         self._keepers = {
             service: RulesKeeperServiceStub(channel)
             for service, channel in (("readiness", readiness), ("debt", debt), ("conditioning", conditioning))
@@ -190,6 +196,15 @@ class Services:
         messages = [internal.conditioning_event(event, payload) for event, payload in events]
         request = conditioning_pb.BatchRecordConditioningRequest(events=messages)
         await self._call("conditioning", self._conditioning.BatchRecordConditioning, request)
+
+    async def erase(self, service: str, events: Sequence[tuple[Event, Erased]]) -> None:
+        """Has a service forget athletes. Raises DependencyUnavailable, or grpc.RpcError if refused for good."""
+        erasures = [
+            erasure_pb.Erasure(athlete_id=str(event.athlete_id), erase_time=wire.to_timestamp(payload.erased_time))
+            for event, payload in events
+        ]
+        request = erasure_pb.BatchEraseAthletesRequest(erasures=erasures)
+        await self._call(service, self._erasers[service].BatchEraseAthletes, request)
 
     async def close(self) -> None:
         """Closes the channels."""

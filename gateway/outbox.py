@@ -5,6 +5,7 @@ lets it go again, and delivering twice changes nothing.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -17,10 +18,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.domain.session import (
     BenchmarkMeasured,
     CheckInRecorded,
+    CheckInsErased,
     Delivery,
     Event,
+    LedgerErased,
     LevelCompleted,
     Payload,
+    ProfileErased,
     TrainingRecorded,
 )
 from gateway.tables import outbox
@@ -37,18 +41,31 @@ KINDS: dict[str, type[Payload]] = {
     "TRAINING": TrainingRecorded,
     "LEVEL": LevelCompleted,
     "BENCHMARK": BenchmarkMeasured,
+    "ERASE_CHECK_INS": CheckInsErased,
+    "ERASE_LEDGER": LedgerErased,
+    "ERASE_PROFILE": ProfileErased,
 }
-EARNED = ("TRAINING", "LEVEL", "BENCHMARK")
-_EVENT = (outbox.c.event_id, outbox.c.athlete_id, outbox.c.session_id, outbox.c.kind, outbox.c.payload)
+# What plans rest on: everything but check-ins, of which only history is made.
+MOVING = tuple(kind for kind in KINDS if kind != "CHECK_IN")
 _NAMES = {shape: kind for kind, shape in KINDS.items()}
+_EVENT = (
+    outbox.c.event_id,
+    outbox.c.athlete_id,
+    outbox.c.session_id,
+    outbox.c.kind,
+    outbox.c.payload,
+    outbox.c.created_time,
+)
 
 
-async def put(connection: AsyncConnection, events: Sequence[Event], *, held: bool) -> None:
-    """Adds events to a transaction; `held` if the caller goes on to deliver them itself."""
-    if events:
-        await connection.execute(
-            insert(outbox).values([_row(event, HOLD if held else timedelta()) for event in events])
-        )
+async def put(connection: AsyncConnection, events: Sequence[Event], *, held: bool) -> tuple[Event, ...]:
+    """Adds events to a transaction, and answers them as stored; `held` if the caller goes on to deliver them itself."""
+    if not events:
+        return ()
+    added = insert(outbox).values([_row(event, HOLD if held else timedelta()) for event in events])
+    # All events of one transaction come to be at the same moment.
+    created_time = (await connection.execute(added.returning(outbox.c.created_time))).scalars().first()
+    return tuple(replace(event, created_time=created_time) for event in events)
 
 
 def _row(event: Event, hold: timedelta) -> dict[str, Any]:
@@ -102,9 +119,9 @@ class Outbox:
         async with self._database.transaction(EVERYONE) as connection:
             return [_event(row) for row in await connection.execute(held)]
 
-    async def earned(self, athlete_id: UUID) -> list[Event]:
-        """What an athlete has earned and no service has applied yet, whoever holds it."""
-        mine = and_(outbox.c.athlete_id == athlete_id, outbox.c.delivery == Delivery.PENDING, outbox.c.kind.in_(EARNED))
+    async def on_its_way(self, athlete_id: UUID) -> list[Event]:
+        """What moves an athlete and no service has applied yet, whoever holds it."""
+        mine = and_(outbox.c.athlete_id == athlete_id, outbox.c.delivery == Delivery.PENDING, outbox.c.kind.in_(MOVING))
         async with self._database.autocommit(Sight.of([athlete_id])) as connection:
             return [_event(row) for row in await connection.execute(select(*_EVENT).where(mine))]
 
@@ -137,4 +154,5 @@ class Outbox:
 
 
 def _event(row: Row[*tuple[Any, ...]]) -> Event:
-    return Event(row.event_id, row.athlete_id, row.session_id, msgspec.convert(row.payload, KINDS[row.kind]))
+    payload = msgspec.convert(row.payload, KINDS[row.kind])
+    return Event(row.event_id, row.athlete_id, row.session_id, payload, row.created_time)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import grpc
@@ -12,9 +13,12 @@ from gateway.clients import Services
 from gateway.domain.session import (
     BenchmarkMeasured,
     CheckInRecorded,
+    CheckInsErased,
     Delivery,
     Event,
+    LedgerErased,
     LevelCompleted,
+    ProfileErased,
     TrainingRecorded,
 )
 from gateway.outbox import Outbox
@@ -39,6 +43,9 @@ class Relay:
             ((TrainingRecorded,), services.record_training),
             # Benchmark and level of one time trial travel together.
             ((LevelCompleted, BenchmarkMeasured), services.record_conditioning),
+            ((CheckInsErased,), partial(services.erase, "readiness")),
+            ((LedgerErased,), partial(services.erase, "debt")),
+            ((ProfileErased,), partial(services.erase, "conditioning")),
         )
 
     def wake(self) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from gateway import page_tokens
+from gateway.athletes import Athletes
 from gateway.clients import Services
 from gateway.domain.composition import compose
 from gateway.domain.inputs import Inputs, Readiness, Standing, without_conditioning
@@ -53,6 +54,7 @@ class Sessions:
         store: SessionStore,
         outbox: Outbox,
         relay: Relay,
+        athletes: Athletes,
         clock: Clock,
         new_id: Callable[[], UUID],
     ) -> None:
@@ -63,6 +65,7 @@ class Sessions:
         self._store = store
         self._outbox = outbox
         self._relay = relay
+        self._athletes = athletes
         self._clock = clock
         self._new_id = new_id
 
@@ -173,6 +176,13 @@ class Sessions:
     async def abandon(self, athlete_id: UUID, session_id: UUID) -> None:
         """Gives a session up. Raises SessionNotFound, SessionCompleted."""
         await self._store.abandon(athlete_id, session_id)
+
+    async def forget(self, athlete_id: UUID) -> None:
+        """Deletes everything of an athlete, here at once, and in the services as soon as they answer.
+
+        Raises DependencyUnavailable.
+        """
+        await self._relay.deliver(await self._athletes.erase(athlete_id))
 
     async def standing(self, athlete_id: UUID) -> Standing:
         """Where the athlete stands, as far as it is known. Raises DependencyUnavailable if nothing of it is."""

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from gateway.clients import Services
 from gateway.domain.inputs import Standing
-from gateway.domain.session import Event, TrainingRecorded
+from gateway.domain.session import BenchmarkMeasured, Erased, Event, LevelCompleted, TrainingRecorded
 from gateway.outbox import Outbox
 from gateway.relay import Relay
 from shared.errors import DependencyUnavailable
@@ -35,18 +35,30 @@ class Standings:
                 )
             )
 
-        standing, on_its_way = await asyncio.gather(ask(), self._outbox.earned(athlete_id))
+        standing, on_its_way = await asyncio.gather(ask(), self._outbox.on_its_way(athlete_id))
         # A service that does not answer would not take anything either, and waiting for it would cost the answer.
         unheard = [event for event in on_its_way if _answers(standing, event)]
         if not unheard:
             return standing
         await self._relay.deliver(unheard)
+        if any(isinstance(event.payload, Erased) for event in on_its_way):
+            await self._check_erased(athlete_id)
         return await ask()
+
+    async def _check_erased(self, athlete_id: UUID) -> None:
+        """Returns if no service has still to forget the athlete: nothing new may come before that."""
+        if any(isinstance(event.payload, Erased) for event in await self._outbox.on_its_way(athlete_id)):
+            raise DependencyUnavailable("your data is being deleted; retry in a moment")
 
 
 def _answers(standing: Standing, event: Event) -> bool:
-    kept_by = standing.ledger if isinstance(event.payload, TrainingRecorded) else standing.profile
-    return kept_by is not None
+    match event.payload:
+        case TrainingRecorded():
+            return standing.ledger is not None
+        case LevelCompleted() | BenchmarkMeasured():
+            return standing.profile is not None
+        case _:
+            return True
 
 
 async def _if_answered[Answer](call: Awaitable[Answer]) -> Answer | None:

@@ -161,8 +161,8 @@ class SessionStore:
                     summary_notes=notes.summary,
                 )
             )
-            await outbox.put(connection, events, held=True)
-            return await _session(connection, athlete_id, session_id), events
+            stored_events = await outbox.put(connection, events, held=True)
+            return await _session(connection, athlete_id, session_id), stored_events
 
     async def settle_late(
         self, athlete_id: UUID, session_id: UUID, settle: SettleLate
@@ -180,8 +180,7 @@ class SessionStore:
             await connection.execute(
                 update(sessions).where(_is(athlete_id, session_id)).values(completion=_to_json(completion))
             )
-            await outbox.put(connection, events, held=True)
-            return replace(session, completion=completion), events
+            return replace(session, completion=completion), await outbox.put(connection, events, held=True)
 
     async def abandon(self, athlete_id: UUID, session_id: UUID) -> None:
         """Gives a session up. Raises SessionNotFound or SessionCompleted."""

@@ -4,6 +4,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import grpc
+from flux.athletes.v1.erasure_service_pb2_grpc import add_ErasureServiceServicer_to_server
 from flux.readiness.v1 import readiness_service_pb2 as pb
 from flux.readiness.v1.readiness_service_pb2_grpc import add_ReadinessServiceServicer_to_server
 from flux.rules.v1 import keeper_service_pb2
@@ -12,9 +13,12 @@ from flux.rules.v1.keeper_service_pb2_grpc import add_RulesKeeperServiceServicer
 from readiness_svc.domain import rule_ids
 from readiness_svc.rules import ReadinessRules
 from readiness_svc.servicer import ReadinessServicer
-from readiness_svc.store import SCHEMA, CheckInStore, rules
+from readiness_svc.store import SCHEMA, CheckInStore, erasures, rules
 from shared import migrations
 from shared.db import Database
+from shared.erasure import ErasureStore
+from shared.rpc.eraser import NAME as ERASURE
+from shared.rpc.eraser import Eraser
 from shared.rpc.rules_keeper import RulesKeeper
 from shared.rpc.server import Service
 from shared.rules_shelf import RulesShelf, Versions, keep_shipped
@@ -31,15 +35,18 @@ def build(settings: ServiceSettings) -> Service:
     shelf = RulesShelf(versions(), rules, database)
     servicer = ReadinessServicer(shelf, CheckInStore(database))
     keeper = RulesKeeper("readiness", shelf, rule_ids)
+    eraser = Eraser(ErasureStore(database, erasures))
 
     def add_to(server: grpc.Server) -> None:
         add_ReadinessServiceServicer_to_server(servicer, server)
         add_RulesKeeperServiceServicer_to_server(keeper, server)
+        add_ErasureServiceServicer_to_server(eraser, server)
 
     return Service(
         names=[
             pb.DESCRIPTOR.services_by_name["ReadinessService"].full_name,
             keeper_service_pb2.DESCRIPTOR.services_by_name["RulesKeeperService"].full_name,
+            ERASURE,
         ],
         add_to=add_to,
         probe=database.ping,

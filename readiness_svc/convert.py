@@ -46,6 +46,7 @@ def recorded(event: pb.CheckInEvent) -> RecordedCheckIn:
         check_in=check_in(event.check_in),
         state=_STATES_BY_NUMBER[event.state],
         check_in_time=wire.from_timestamp(event.check_in_time),
+        created_time=wire.from_timestamp(event.create_time) if event.HasField("create_time") else None,
     )
 
 

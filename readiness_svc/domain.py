@@ -51,6 +51,8 @@ class RecordedCheckIn:
     check_in: CheckIn
     state: State
     check_in_time: datetime
+    created_time: datetime | None = None
+    """When the event came to be, as far as it is known."""
 
 
 def evaluate(check_in: CheckIn, rules: ReadinessRules, own: OwnBounds = NO_BOUNDS) -> Verdict:

@@ -104,6 +104,13 @@ class AsyncDatabase:
             async with self._engine.begin() as connection:
                 yield connection
 
+    @asynccontextmanager
+    async def snapshot(self, sight: Sight | None = None) -> AsyncIterator[AsyncConnection]:
+        """A connection whose statements all see the database as it is at the first of them."""
+        with _unavailable_when_lost(), _seeing(sight):
+            async with self._engine.execution_options(isolation_level="REPEATABLE READ").begin() as connection:
+                yield connection
+
     async def ping(self) -> None:
         """Returns if the database answers. Raises DependencyUnavailable if not."""
         async with self.autocommit() as connection:

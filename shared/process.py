@@ -12,6 +12,10 @@ from shared.rules_loader import RulesError
 from shared.settings import SettingsError
 
 
+class Refused(Exception):
+    """What was asked for cannot be done; says why."""
+
+
 def main(program: str, verbs: Mapping[str, Callable[[], None]], argv: Sequence[str]) -> int:
     """Runs the verbs that `argv` names, in order, and returns the exit status: 0, 1 if one cannot run, 2 for usage."""
     parser = argparse.ArgumentParser(prog=f"python -m {program}")
@@ -24,7 +28,7 @@ def main(program: str, verbs: Mapping[str, Callable[[], None]], argv: Sequence[s
     try:
         for verb in chosen:
             verbs[verb]()
-    except (SettingsError, RulesError, DependencyUnavailable, OSError) as error:
+    except (SettingsError, RulesError, DependencyUnavailable, Refused, OSError) as error:
         sys.stderr.write(f"{program}: {error}\n")
         return 1
     return 0

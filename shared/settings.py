@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, cast, get_type_hints
+from uuid import UUID
 
 
 class SettingsError(Exception):
@@ -66,7 +67,7 @@ def _parse(declared: Field[Any], kind: Any, raw: str) -> Any:
     try:
         return kind(raw)
     except ValueError:
-        name = {int: "a whole number", float: "a number"}[kind]
+        name = {int: "a whole number", float: "a number", UUID: "a UUID"}[kind]
         raise ValueError(f"{declared.metadata['variable']} must be {name}, not {raw!r}") from None
 
 

@@ -17,9 +17,10 @@ SCHEMAS = {"readiness_svc": "readiness", "debt_svc": "debt", "conditioning_svc":
 # Logs in to migrate: it may become the owner of each schema, and is nothing by itself.
 MIGRATOR = "flux_migrator"
 
-# What a runtime role may do with a table. Nothing is ever deleted.
+# What a runtime role may do with a table. Rows are deleted only when an athlete is forgotten.
 KEEPS = ("SELECT", "INSERT", "UPDATE")
 APPENDS = ("SELECT", "INSERT")
+FORGETS = ("DELETE",)
 
 
 def owner(schema: str) -> str:

@@ -130,6 +130,8 @@ class ConditioningEvent:
     effect: LevelCompleted | BenchmarkMeasured
     content_hash: str = ""
     """The rules that the session was planned by; empty for those that the service was shipped with."""
+    created_time: datetime | None = None
+    """When the event came to be, as far as it is known."""
 
 
 def complete(standing: Standing, done: LevelCompleted, done_time: datetime, ladder: Ladder) -> Standing:

@@ -244,12 +244,12 @@ def benchmark_record(record: conditioning_pb.BenchmarkRecord) -> BenchmarkRecord
 
 
 def _about(event: Event) -> dict[str, Any]:
-    ids: dict[str, UUID] = {
-        "event_id": event.event_id,
-        "athlete_id": event.athlete_id,
-        "session_id": event.session_id,
+    return {
+        "event_id": str(event.event_id),
+        "athlete_id": str(event.athlete_id),
+        "session_id": str(event.session_id),
+        "create_time": None if event.created_time is None else wire.to_timestamp(event.created_time),
     }
-    return {name: str(value) for name, value in ids.items()}
 
 
 def _ranked(slot: debt_pb.RankedSlot) -> RankedSlot:

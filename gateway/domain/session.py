@@ -129,7 +129,37 @@ class BenchmarkMeasured:
     source: BenchmarkSource = BenchmarkSource.TIME_TRIAL
 
 
-type Payload = CheckInRecorded | TrainingRecorded | LevelCompleted | BenchmarkMeasured
+@dataclass(frozen=True)
+class Erased:
+    """An athlete wants to be forgotten by one service, with everything that happened until then."""
+
+    erased_time: datetime
+
+
+@dataclass(frozen=True)
+class CheckInsErased(Erased):
+    """For readiness."""
+
+
+@dataclass(frozen=True)
+class LedgerErased(Erased):
+    """For debt."""
+
+
+@dataclass(frozen=True)
+class ProfileErased(Erased):
+    """For conditioning."""
+
+
+type Payload = (
+    CheckInRecorded
+    | TrainingRecorded
+    | LevelCompleted
+    | BenchmarkMeasured
+    | CheckInsErased
+    | LedgerErased
+    | ProfileErased
+)
 
 
 @dataclass(frozen=True)
@@ -143,6 +173,8 @@ class Event:
     athlete_id: UUID
     session_id: UUID
     payload: Payload
+    created_time: datetime | None = None
+    """By the clock of the database; None before it is stored."""
 
 
 @dataclass(frozen=True)

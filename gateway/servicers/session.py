@@ -117,6 +117,11 @@ class SessionServicer(pb_grpc.SessionServiceServicer):
         page = await self._benchmarks.page(athlete_of(context), request.page_size, request.page_token)
         return benchmarks.page(page)
 
+    async def DeleteAthlete(self, request: pb.DeleteAthleteRequest, context: object) -> pb.DeleteAthleteResponse:
+        """Deletes everything that is kept of the athlete."""
+        await self._sessions.forget(athlete_of(context))
+        return pb.DeleteAthleteResponse()
+
     async def ListExercises(self, request: pb.ListExercisesRequest, context: object) -> pb.ListExercisesResponse:
         """Lists the exercise catalog."""
         return pb.ListExercisesResponse(

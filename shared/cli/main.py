@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from shared import deployment_keys
-from shared.cli import db_commands, rules_commands, simulation, simulation_report, stack
+from shared.cli import athlete_commands, db_commands, rules_commands, simulation, simulation_report, stack
 from shared.cli import demo as week
 from shared.cli.athletes import Kind
 from shared.cli.common import DEFAULT_DATA_DIR, Author, DataDir, Form, Target, fail, gateway_client, progress, refusals
@@ -33,6 +33,7 @@ try
 
 app.add_typer(db_commands.app, name="db")
 app.add_typer(rules_commands.app, name="rules")
+app.add_typer(athlete_commands.app, name="athlete")
 
 
 class _Stop(Exception):

@@ -1,8 +1,8 @@
 """What is left of a stack's capacity when three and five times as many previews are asked for as it can give.
 
-`uv run python -m tests.benchmarks.overload` prints it; exits with 1 if less than 90 % is left, or if the slowest hundredth
-of what is answered takes more than 500 ms. Capacity is counted per second of the stack's own processor time as well: a
-machine that does other things too gives other figures every second.
+`uv run python -m tests.benchmarks.overload` prints it; exits with 1 if less than 90 % is left, or if the slowest
+hundredth of what is answered takes more than 500 ms. Capacity is counted per second of the stack's own processor time
+as well: a machine that does other things too gives other figures every second.
 """
 
 import asyncio

@@ -24,7 +24,7 @@ DESCRIPTOR_SET = ROOT / "shared" / "gen" / "flux.binpb"
 BUF_CONFIG = ROOT / "protos" / "buf.yaml"
 OURS = "flux."
 PUBLIC_PACKAGES = {"flux.session.v1", "flux.app.v1"}
-INTERNAL_PACKAGES = {"flux.readiness.v1", "flux.debt.v1", "flux.conditioning.v1"}
+INTERNAL_PACKAGES = {"flux.readiness.v1", "flux.debt.v1", "flux.conditioning.v1", "flux.athletes.v1"}
 # What versions of the rules are kept with: for operators, and between the gateway and the services.
 OPERATORS_PACKAGE = "flux.rules.v1"
 

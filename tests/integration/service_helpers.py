@@ -34,6 +34,7 @@ import readiness_svc.convert
 import readiness_svc.domain
 from conditioning_svc.rules import ConditioningRules
 from debt_svc.rules import DebtRules
+from gateway.athlete_store import AthleteStore
 from gateway.clients import Targets
 from gateway.convert import internal
 from gateway.domain.composition import compose
@@ -148,6 +149,7 @@ class Stores(NamedTuple):
     sessions: SessionStore
     outbox: Outbox
     overlays: OverlayStore
+    athletes: AthleteStore
 
 
 def with_stores[T](database_url: str, body: Callable[[Stores], Awaitable[T]]) -> T:
@@ -156,7 +158,9 @@ def with_stores[T](database_url: str, body: Callable[[Stores], Awaitable[T]]) ->
     async def run() -> T:
         database = AsyncDatabase(behind_walls(database_url))
         try:
-            return await body(Stores(SessionStore(database), Outbox(database), OverlayStore(database)))
+            return await body(
+                Stores(SessionStore(database), Outbox(database), OverlayStore(database), AthleteStore(database))
+            )
         finally:
             await database.close()
 

@@ -42,6 +42,9 @@ class Recorder:
     def post(self, operation: str, path: str, body: dict[str, Any]) -> Any:
         return self._keep(operation, body, httpx.post(self._url + path, json=body))
 
+    def delete(self, operation: str, path: str) -> Any:
+        return self._keep(operation, None, httpx.delete(self._url + path))
+
     def _keep(self, operation: str, body: dict[str, Any] | None, answer: httpx.Response) -> Any:
         assert answer.status_code == 200, answer.text
         self.seen[operation] = ({} if body is None else {"request": body}) | {"response": answer.json()}
@@ -79,6 +82,7 @@ def a_day(recorder: Recorder) -> None:
     recorder.post("Session_RecordBenchmark", "/v1/athlete/benchmarks", benchmark)
     recorder.get("Session_ListBenchmarks", "/v1/athlete/benchmarks")
     recorder.get("Session_ListExercises", "/v1/exercises")
+    recorder.delete("Session_DeleteAthlete", "/v1/athlete")
 
 
 @pytest.fixture

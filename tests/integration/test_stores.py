@@ -29,6 +29,7 @@ import readiness_svc.domain as readiness
 from conditioning_svc.rules import ConditioningRules, Protocol
 from conditioning_svc.store import ProfileStore
 from debt_svc.store import LedgerStore
+from gateway.athletes import Athletes
 from gateway.clients import Services
 from gateway.domain.inputs import Inputs
 from gateway.domain.plan import Plan
@@ -769,6 +770,7 @@ async def using(stores: Stores, database_url: str, body: Callable[[Sessions], Aw
                 store=stores.sessions,
                 outbox=stores.outbox,
                 relay=relay,
+                athletes=Athletes(stores.athletes, uuid.uuid4),
                 clock=SystemClock(),
                 new_id=uuid.uuid4,
             )

@@ -129,7 +129,6 @@ def test_a_runtime_role_changes_no_form_and_becomes_nobody(database_url: str, sc
         *(f"CREATE POLICY mine ON {table} USING (true)" for table in own),
         *(f"DROP TABLE {table}" for table in own),
         *(f"TRUNCATE {table}" for table in own),
-        *(DELETE.format(table) for table in own),
         f"SELECT FROM {schema}.schema_version",
     ]
     with as_role(database_url, runtime(schema)) as connection:
@@ -144,10 +143,23 @@ APPENDED = ("readiness.check_ins", "debt.inbox", "conditioning.inbox", "conditio
 @pytest.mark.parametrize("table", [*APPENDED, *(f"{schema}.rules" for schema in SCHEMAS.values())])
 def test_what_was_appended_stays_as_it_is(database_url: str, table: str) -> None:
     column = a_column_of(database_url, table)
-    with as_role(database_url, runtime(table.partition(".")[0])) as connection:
-        for statement in (UPDATE.format(table, column, column), DELETE.format(table)):
+    role = runtime(table.partition(".")[0])
+    with as_role(database_url, role) as connection, pytest.raises(errors.InsufficientPrivilege):
+        connection.execute(UPDATE.format(table, column, column).encode())
+
+
+OF_NOBODY = ("rules", "rulesets", "activations", "erasures")
+
+
+@each_schema
+def test_only_what_is_kept_of_athletes_can_be_deleted(database_url: str, schema: str) -> None:
+    own = [table for table in tables(database_url) if table.startswith(f"{schema}.")]
+    kept_for_ever = [table for table in own if table.partition(".")[2] in OF_NOBODY]
+    assert kept_for_ever
+    with as_role(database_url, runtime(schema)) as connection:
+        for table in kept_for_ever:
             with pytest.raises(errors.InsufficientPrivilege):
-                connection.execute(statement.encode())
+                connection.execute(DELETE.format(table).encode())
 
 
 @each_schema

@@ -51,6 +51,7 @@ def page(count: int, page_size: int, page_token: str = "") -> Page:
         store=cast("Any", Shelf([summary(number) for number in range(count)])),
         outbox=nothing,
         relay=nothing,
+        athletes=nothing,
         clock=nothing,
         new_id=nothing,
     )

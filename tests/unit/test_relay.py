@@ -9,7 +9,17 @@ import grpc
 import pytest
 
 from gateway.domain.plan import Protocol
-from gateway.domain.session import BenchmarkMeasured, Delivery, Event, LevelCompleted, Payload, TrainingRecorded
+from gateway.domain.session import (
+    BenchmarkMeasured,
+    CheckInsErased,
+    Delivery,
+    Event,
+    LedgerErased,
+    LevelCompleted,
+    Payload,
+    ProfileErased,
+    TrainingRecorded,
+)
 from gateway.relay import Relay
 from shared.errors import DependencyUnavailable
 from tests.unit.builders import ATHLETE, BIKE, NOW
@@ -65,6 +75,9 @@ class Receivers:
     async def record_conditioning(self, events: Sequence[tuple[Event, Any]]) -> None:
         self._receive("conditioning", events)
 
+    async def erase(self, service: str, events: Sequence[tuple[Event, Any]]) -> None:
+        self._receive(f"{service} forgets", events)
+
     def _receive(self, service: str, events: Sequence[tuple[Event, Any]]) -> None:
         numbers = [event.event_id.int for event, _ in events]
         self.batches.append((service, numbers))
@@ -105,8 +118,15 @@ def test_delivered_events_are_applied() -> None:
 
 
 def test_each_service_gets_its_own_events_in_one_call() -> None:
-    _, receivers = deliver([training(1), event(2, LEVEL), event(3, BENCHMARK)], fine)
-    assert sorted(receivers.batches) == [("conditioning", [2, 3]), ("debt", [1])]
+    erasures = [event(4, CheckInsErased(NOW)), event(5, LedgerErased(NOW)), event(6, ProfileErased(NOW))]
+    _, receivers = deliver([training(1), event(2, LEVEL), event(3, BENCHMARK), *erasures], fine)
+    assert sorted(receivers.batches) == [
+        ("conditioning", [2, 3]),
+        ("conditioning forgets", [6]),
+        ("debt", [1]),
+        ("debt forgets", [5]),
+        ("readiness forgets", [4]),
+    ]
 
 
 def test_nothing_to_deliver_calls_nobody() -> None:
