@@ -23,11 +23,26 @@ SERVER_OPTIONS = (
 )
 
 
+# The one layer that tries again what may have run: every method inside is idempotent. gRPC waits for a part of the
+# back-off, and never beyond the deadline of the call.
+_RETRIES = {
+    "maxAttempts": 3,
+    "initialBackoff": "0.1s",
+    "maxBackoff": "0.2s",
+    "backoffMultiplier": 2,
+    "retryableStatusCodes": ["UNAVAILABLE"],
+}
+# Ten calls answered earn one retry, and no more than five are saved up: whoever is down is not called all the more.
+_RETRY_BUDGET = {"maxTokens": 10, "tokenRatio": 0.1}
+
+
 def channel_options(health_name: str) -> tuple[tuple[str, str | int], ...]:
     """Options of a channel to one service: spread over its replicas, and only over those whose health says yes."""
     config = {
         "loadBalancingConfig": [{"round_robin": {}}],
         "healthCheckConfig": {"serviceName": health_name},
+        "methodConfig": [{"name": [{}], "retryPolicy": _RETRIES}],
+        "retryThrottling": _RETRY_BUDGET,
     }
     return (
         ("grpc.service_config", json.dumps(config)),
