@@ -15,8 +15,9 @@ _STATES_OF = {Archetype.PERFORMANCE: (State.GREEN, State.ORANGE), Archetype.RECO
 
 
 def problems(rules: "SessionRules") -> Problems:
-    """Slots, lists, tiers and exercises that no plan can come to."""
+    """Slots, lists, tiers and exercises that no plan can come to, and slots whose turn never ends."""
     asked = _asked(rules)
+    yield from _endless_turns(rules)
     for slot in rules.selections:
         if slot not in asked and not _is_reserve(rules, slot):
             yield ("selections", slot), f"nothing ever asks for slot {slot!r}"
@@ -129,6 +130,23 @@ def _unread_lists(rules: "SessionRules", slot: str, states: set[State]) -> Probl
             listed[name] < 2 for v, names in variants.items() if v is not Variant.SPARE for name in names
         ):
             yield ("selections", slot, Variant.SPARE), f"never needed: no exercise of {slot} stands in another slot"
+
+
+def _endless_turns(rules: "SessionRules") -> Problems:
+    """Slots that may be due on a day that has nothing for them: nothing is trained then, so they stay due."""
+    told: set[tuple[str, State]] = set()
+    for path, component in rules.placed_components:
+        if component.rotation is None and component.anchor is not AnchorRole.MAIN:
+            continue
+        for state in _on(path):
+            for slot in slots_of(rules, component, state):
+                variants = rules.selections.get(slot, {})
+                if (slot, state) not in told and variants and _variant(variants, state) not in variants:
+                    told.add((slot, state))
+                    message = (
+                        f"no exercise when {state}: {slot!r} would stay due, and what takes turns with it would wait"
+                    )
+                    yield ("selections", slot), message
 
 
 def _is_reserve(rules: "SessionRules", slot: str) -> bool:

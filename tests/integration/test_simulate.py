@@ -68,24 +68,24 @@ def test_the_same_seed_is_the_same_report_and_another_one_is_not(stack: Stack) -
 
 
 def test_rules_that_let_slots_starve_are_found_out(stack: Stack, tmp_path: Path) -> None:
-    """Nothing to squat on ORANGE days: squats stay due, and everything else waits for them."""
-    texts = changed(
-        "starving",
-        ("session", ", ORANGE: [Box Squat (Vertical Shin)]}", "}"),
-        ("session", "  Box Squat (Vertical Shin): {", "  Box Squat (Vertical Shin): {reserve: true, "),
+    """Two patterns that go with the same side of an accessory leave the other one to recovery days."""
+    edit = (
+        "session",
+        "PUSH: [SQUAT:ACCESSORY, PULL:ACCESSORY_VERTICAL]",
+        "PUSH: [SQUAT:ACCESSORY, PULL:ACCESSORY_HORIZONTAL]",
     )
-    folder = write(texts, tmp_path / "starving")
-    arguments = ("--profile", "sore-knee", "--weeks", "26", "--ruleset", folder)
+    folder = write(changed("starving", edit), tmp_path / "starving")
+    arguments = ("--profile", "steady", "--ruleset", folder)
     run = simulate(stack, *arguments, "--format", "json")
     (athlete,) = report(run)["athletes"]
     assert run.returncode == 1
-    assert "HINGE waits 10 turns of MAIN; 8 are the most" in athlete["faults"]
+    assert athlete["faults"] == ["PULL:ACCESSORY_VERTICAL waits 24 turns of PULL:ACCESSORY; 4 are the most"]
     page = simulate(stack, *arguments, "--format", "html")
     assert page.returncode == 1
     assert page.stdout.startswith("<!doctype html>")
     assert "<svg" in page.stdout
     assert "HIIT, SIT, or SS (s)" in page.stdout
-    assert "HINGE waits 10 turns of MAIN" in page.stdout
+    assert "PULL:ACCESSORY_VERTICAL waits 24 turns" in page.stdout
     assert "http" not in page.stdout
 
 

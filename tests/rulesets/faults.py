@@ -85,6 +85,13 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
         ("conditioning", "  GREEN: [HIIT, SIT]\n  ORANGE: [HIIT, SIT]", "  GREEN: [HIIT]\n  ORANGE: [HIIT]",
          "no state trains SIT"),
     ),
+    "turn that never ends": (
+        ("session", "HINGE:MAIN: {DEFAULT:", "HINGE:MAIN: {GREEN:", "when ORANGE: 'HINGE:MAIN' would stay due"),
+        ("session", "PUSH:MAIN: {DEFAULT:", "PUSH:MAIN: {ORANGE:", "when GREEN: 'PUSH:MAIN' would stay due"),
+        ("session", "CORE:FRONTAL: {DEFAULT:", "CORE:FRONTAL: {GREEN:", "when RED: 'CORE:FRONTAL' would stay due"),
+        ("session", "PUSH:ACCESSORY_VERTICAL: {DEFAULT:", "PUSH:ACCESSORY_VERTICAL: {GREEN:",
+         "no exercise when RED: 'PUSH:ACCESSORY_VERTICAL' would stay"),
+    ),
     "repeated": (
         ("debt", "[SQUAT, PUSH, HINGE, PULL]", "[SQUAT, PUSH, HINGE, PULL, SQUAT]", "slot 'SQUAT' stands 2 times"),
         ("debt", "CORE:FRONTAL]", "CORE:FRONTAL, SQUAT]", "slot 'SQUAT' stands 2 times"),

@@ -51,11 +51,10 @@ def outcome(name: str) -> tuple[dict[str, bool], set[str]]:
 
 RULESETS: dict[str, Texts] = {
     **{name: shipped(name) for name in NAMES},
-    # No list for squats when ORANGE; a state that is kept from time trials; a spare that may be needed.
+    # An accessory that ORANGE days leave out, and a state that is kept from time trials.
     "gaps": changed(
         "gaps",
-        ("session", ", ORANGE: [Box Squat (Vertical Shin)]}", "}"),
-        ("session", "  Box Squat (Vertical Shin): {", "  Box Squat (Vertical Shin): {reserve: true, "),
+        ("session", ", ORANGE: [SL Knee Extension Iso]}", "}"),
         ("conditioning", "benchmark_states: [GREEN, ORANGE]", "benchmark_states: [GREEN]"),
         ("conditioning", "all_out_states: [GREEN, ORANGE]", "all_out_states: [GREEN]"),
     ),
@@ -87,8 +86,8 @@ def test_what_never_can_is_a_reserve_or_left_nothing_to_decide() -> None:
 
 
 def test_a_day_without_an_exercise_has_a_rule_of_its_own() -> None:
-    assert outcome("gaps")[0]["session.selections.SQUAT:MAIN"]
-    assert "session.selections.SQUAT:MAIN" not in outcome("classic")[0]
+    assert outcome("gaps")[0]["session.selections.SQUAT:ACCESSORY"]
+    assert "session.selections.SQUAT:ACCESSORY" not in outcome("classic")[0]
     assert outcome("gaps")[0]["conditioning.benchmark_states"]
 
 
