@@ -52,6 +52,14 @@ def answer_to(address: str, request: bytes) -> bytes:
         return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
+def status_of(address: str, request: bytes) -> int:
+    """The HTTP status that `request` is answered with."""
+    with connect(address) as connection:
+        connection.sendall(request)
+        with connection.makefile("rb") as answer:
+            return int(answer.readline().split()[1])
+
+
 def settings_of(stack: Stack, run_dir: Path) -> FrontDoor:
     """The settings of a front door that believes whom the stack believes."""
     with socket.create_server(("127.0.0.1", 0)) as probe:

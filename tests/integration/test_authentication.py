@@ -19,7 +19,7 @@ import httpx
 import pytest
 
 from gateway.caller import PUBLIC_SERVICES
-from shared.cli.stack import answers, serves
+from shared.cli.stack import GENEROUS_RATES, answers, serves
 from shared.local_identity import DEVELOPMENT_ATHLETE
 from tests.conftest import Stack
 from tests.contract.descriptors import HTTP, Method, methods
@@ -102,6 +102,7 @@ def deployment(stack: Stack) -> Iterator[Door]:
             "FLUX_FRONT_PORT": str(port),
             "FLUX_GATEWAY_TARGET": target,
             "FLUX_RUN_DIR": str(folder / "front"),
+            **GENEROUS_RATES,
         }
         commands = [["gateway", "serve"], ["gateway.envoy"]]
         processes = [
