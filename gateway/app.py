@@ -17,6 +17,7 @@ from flux.app.v1.app_service_pb2_grpc import add_AppServiceServicer_to_server
 from flux.rules.v1 import rules_service_pb2
 from flux.rules.v1.rules_service_pb2_grpc import add_RulesServiceServicer_to_server
 from flux.session.v1.session_service_pb2_grpc import add_SessionServiceServicer_to_server
+from prometheus_client import CollectorRegistry
 
 from gateway import tables
 from gateway.athlete_store import AthleteNotEmpty, AthleteStore
@@ -28,6 +29,8 @@ from gateway.history_store import HistoryStore
 from gateway.identity.keys import Keyring, source_of
 from gateway.identity.settings import IdentitySettings
 from gateway.identity.tokens import SharedSecretTokens, SignedTokens, Tokens
+from gateway.metrics import GatewayMetrics
+from gateway.observed import ObservedSessions
 from gateway.outbox import Outbox
 from gateway.overlay_store import OverlayStore
 from gateway.overlays import Overlays
@@ -42,7 +45,6 @@ from gateway.rulesets_store import RulesetStore
 from gateway.servicers.app import AppServicer
 from gateway.servicers.rules import RulesServicer
 from gateway.servicers.session import SessionServicer
-from gateway.sessions import Sessions
 from gateway.standings import Standings
 from gateway.store import SessionStore
 from gateway.sweep import Sweep
@@ -96,7 +98,10 @@ def build(settings: GatewaySettings) -> AsyncService:
     tokens = believed_tokens(settings)
     overlays = Overlays(OverlayStore(database), rulesets)
     projections = Projections(planner, standings, rulesets, overlays, SystemClock())
-    sessions = Sessions(
+    registry = CollectorRegistry()
+    metrics = GatewayMetrics(registry)
+    sessions = ObservedSessions(
+        metrics,
         rulesets=rulesets,
         overlays=overlays,
         services=services,
@@ -126,6 +131,8 @@ def build(settings: GatewaySettings) -> AsyncService:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(relay.run())
             tasks.create_task(sweep.run())
+            if settings.metrics_listen:
+                tasks.create_task(metrics.watch(outbox))
 
     async def close() -> None:
         await services.close()
@@ -139,6 +146,7 @@ def build(settings: GatewaySettings) -> AsyncService:
         background=background,
         close=close,
         identify=Callers(tokens, SystemClock()).identify,
+        registry=registry,
     )
 
 

@@ -5,7 +5,7 @@ lets it go again, and delivering twice changes nothing.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -80,6 +80,15 @@ def _row(event: Event, hold: timedelta) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
+class Backlog:
+    """What is still to be applied, how old the oldest of it is in seconds, and what was refused for good."""
+
+    pending: float
+    oldest_seconds: float
+    dead: float
+
+
 class Outbox:
     """Events of all athletes that are on their way."""
 
@@ -144,6 +153,15 @@ class Outbox:
             await connection.execute(
                 update(outbox).where(outbox.c.event_id.in_(list(event_ids))).values(not_before=func.now() + pause)
             )
+
+    async def backlog(self) -> Backlog:
+        """What waits, of all athletes. Raises DependencyUnavailable."""
+        age = func.extract("epoch", func.clock_timestamp() - func.min(outbox.c.created_time))
+        waiting = select(func.count(), func.coalesce(age, 0)).where(outbox.c.delivery == Delivery.PENDING)
+        refused = select(func.count()).select_from(outbox).where(outbox.c.delivery == Delivery.DEAD)
+        async with self._database.autocommit(EVERYONE) as connection:
+            pending, oldest = (await connection.execute(waiting)).one()
+            return Backlog(pending, float(oldest), (await connection.execute(refused)).scalar_one())
 
     async def deliveries(self, athlete_id: UUID, session_id: UUID) -> dict[UUID, Delivery]:
         """How far the events of one session have come."""

@@ -147,6 +147,7 @@ outbox = Table(
     Column("created_time", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("settled_time", DateTime(timezone=True)),
     Index("outbox_due", "not_before", postgresql_where=text("delivery = 'PENDING'")),
+    Index("outbox_dead", "settled_time", postgresql_where=text("delivery = 'DEAD'")),
     Index("outbox_by_session", "athlete_id", "session_id"),
     Index("outbox_of_athlete", "athlete_id", postgresql_where=text("delivery = 'PENDING'")),
 )

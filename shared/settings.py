@@ -101,4 +101,7 @@ class ServiceSettings(DatabaseSettings):
     listen: str = setting("FLUX_LISTEN", "address to serve gRPC on, unix:/path or host:port")
     lame_duck_seconds: float = setting("FLUX_LAME_DUCK_SECONDS", "how long to serve on after health says no", 1.0)
     max_calls: int = setting("FLUX_MAX_CALLS", "how many calls may be under way or wait; more are refused", 24)
+    metrics_listen: str = setting(
+        "FLUX_METRICS_LISTEN", "host:port to serve Prometheus metrics on; without it, none", ""
+    )
     grace_seconds: float = setting("FLUX_GRACE_SECONDS", "how long calls in flight may take at the end", 5.0)

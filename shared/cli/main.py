@@ -51,10 +51,14 @@ def up(
     host: Annotated[str, typer.Option(help="Address of the front door.")] = "127.0.0.1",
     data_dir: Annotated[Path, typer.Option(help="Where everything is kept.")] = DEFAULT_DATA_DIR,
     database_url: Annotated[str | None, typer.Option(help="PostgreSQL to use; without it, one is embedded.")] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65532, help="Port of readiness' metrics; debt, conditioning and gateway follow."),
+    ] = None,
 ) -> None:
     """Run everything: database, services, front door. Ctrl-C stops it."""
     _stop_on_signals()
-    options = stack.Options(host, port, data_dir, database_url)
+    options = stack.Options(host, port, data_dir, database_url, metrics_port)
     try:
         with stack.running(options, progress) as (running, supervisor):
             print(f"FLUX is ready at {running.url}", flush=True)

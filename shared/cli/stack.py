@@ -27,6 +27,8 @@ from shared.walls import MIGRATOR, SCHEMAS, runtime
 __all__ = ["CannotStart", "Options", "ProgramStopped", "Running", "answers", "running", "serves"]
 
 READY_SECONDS = 60.0
+# Metrics ask nobody who they are, so they stay on this machine.
+METRICS_HOST = "127.0.0.1"
 # A Unix socket's path may have 107 bytes; ours end in at most 16 of their own.
 LONGEST_SOCKET_FOLDER = 90
 # Per minute. Here everybody who brings no token is one athlete, at one address; the environment may say otherwise.
@@ -39,12 +41,16 @@ class CannotStart(Exception):
 
 @dataclass(frozen=True)
 class Options:
-    """Where to run. `database_url` None: PostgreSQL is embedded. `port` 0: any that is free."""
+    """Where to run. `database_url` None: PostgreSQL is embedded. `port` 0: any that is free.
+
+    `metrics_port`: of the metrics of the first service, the others follow. None: there are no metrics.
+    """
 
     host: str
     port: int
     data_dir: Path
     database_url: str | None
+    metrics_port: int | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,10 @@ def running(options: Options, tell: Callable[[str], None]) -> Iterator[tuple[Run
 
     Raises CannotStart before anything is started, and ProgramStopped if a part of it ends by itself.
     """
-    port = _free_port(options.host, options.port)
+    port = _free_port(options.host, options.port, "--host or --port")
+    if options.metrics_port is not None:
+        for index in range(len(SCHEMAS)):
+            _free_port(METRICS_HOST, options.metrics_port + index, "--metrics-port")
     if options.database_url is not None:
         _check_database(options.database_url)
     data_dir = _writable(options.data_dir)
@@ -80,7 +89,7 @@ def running(options: Options, tell: Callable[[str], None]) -> Iterator[tuple[Run
         try:
             given = options.database_url
             database = stack.start_postgres() if given is None else _prepared(given)
-            stack.start_services(database)
+            stack.start_services(database, options.metrics_port)
             yield Running(stack.start_front_door(options.host, port)), supervisor
         finally:
             supervisor.stop()
@@ -104,10 +113,10 @@ class _Stack:
         url_of = partial(embedded_postgres.url_of, sockets=cluster.sockets)
         return Database(url_of(MIGRATOR), lambda schema: url_of(runtime(schema)))
 
-    def start_services(self, database: Database) -> None:
+    def start_services(self, database: Database, metrics_port: int | None) -> None:
         targets = {service: f"unix:{self.sockets / service}" for service in SCHEMAS}
         with self._timed("migrations, rules and services"):
-            for service, schema in SCHEMAS.items():
+            for index, (service, schema) in enumerate(SCHEMAS.items()):
                 environment = self._environment() | {
                     "FLUX_MIGRATION_DATABASE_URL": database.migration_url,
                     "FLUX_DATABASE_URL": database.runtime_url(schema),
@@ -119,6 +128,8 @@ class _Stack:
                     "FLUX_AUTH_ISSUER": LOCAL_ISSUER,
                     "FLUX_AUTH_JWKS": str(self.identity.jwks),
                 }
+                if metrics_port is not None:
+                    environment["FLUX_METRICS_LISTEN"] = f"{METRICS_HOST}:{metrics_port + index}"
                 command = (sys.executable, "-m", service, "migrate", "serve")
                 self.supervisor.start(Program(service, command, environment))
             for service, target in targets.items():
@@ -150,8 +161,8 @@ class _Stack:
             raise CannotStart(f"{what} is not ready after {READY_SECONDS:.0f} s; see {self.data_dir / 'logs'}")
 
     def _environment(self) -> dict[str, str]:
-        """Our environment without a deployment's issuer and certificate; compiled modules are kept."""
-        foreign = ("PYTHONDONTWRITEBYTECODE", "FLUX_AUTH_", "FLUX_DEVELOPMENT_", "FLUX_TLS_")
+        """Our environment without what belongs to a deployment or to one part alone; compiled modules are kept."""
+        foreign = ("PYTHONDONTWRITEBYTECODE", "FLUX_AUTH_", "FLUX_DEVELOPMENT_", "FLUX_METRICS_", "FLUX_TLS_")
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         return {"PYTHONPYCACHEPREFIX": str(self.data_dir / "cache"), **inherited, "PYTHONUNBUFFERED": "1"}
 
@@ -163,13 +174,13 @@ class _Stack:
         self.tell(f"{what} ready after {time.monotonic() - begun:.1f} s")
 
 
-def _free_port(host: str, port: int) -> int:
+def _free_port(host: str, port: int, setting: str) -> int:
     try:
         with socket.create_server((host, port), reuse_port=False) as probe:
             return int(probe.getsockname()[1])
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
-        raise CannotStart(f"cannot listen on {host}:{port}: {reason}; choose another --host or --port") from None
+        raise CannotStart(f"cannot listen on {host}:{port}: {reason}; choose another {setting}") from None
 
 
 def _check_database(url: str) -> None:

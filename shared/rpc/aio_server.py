@@ -3,17 +3,19 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+from prometheus_client import CollectorRegistry
 
-from shared import process
+from shared import metrics, process
 from shared.errors import FluxError
 from shared.rpc.guard import AsyncGuardInterceptor, Guard, Identify
 from shared.rpc.health import Readiness
+from shared.rpc.metering import AsyncMeteringInterceptor
 from shared.rpc.options import SERVER_OPTIONS
 from shared.rpc.server import listen
 from shared.rpc.shedding import AsyncSheddingInterceptor
@@ -38,19 +40,30 @@ class AsyncService:
     """Frees what the service holds."""
     identify: Identify | None = None
     """Tells who calls, before anything is decoded."""
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    """Its metrics."""
 
 
 async def serve(build: Callable[[], AsyncService], settings: ServiceSettings) -> None:
     """Serves what `build` makes inside the loop, until SIGTERM or SIGINT.
 
-    Raises OSError if the address cannot be listened on, and RulesError if the rules of the services disagree.
+    Raises OSError if an address cannot be listened on, and RulesError if the rules of the services disagree.
     """
     service = build()
+    with metrics.served(settings.metrics_listen, service.registry):
+        await _serve(service, settings)
+
+
+async def _serve(service: AsyncService, settings: ServiceSettings) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     process.on_stop_signal(lambda: loop.call_soon_threadsafe(stopping.set))
-    guard = AsyncGuardInterceptor(Guard(), service.identify)
-    server = grpc.aio.server(interceptors=[AsyncSheddingInterceptor(settings.max_calls), guard], options=SERVER_OPTIONS)
+    interceptors = [
+        AsyncMeteringInterceptor(metrics.observing_calls(service.registry)),
+        AsyncSheddingInterceptor(settings.max_calls),
+        AsyncGuardInterceptor(Guard(), service.identify),
+    ]
+    server = grpc.aio.server(interceptors=interceptors, options=SERVER_OPTIONS)
     service.add_to(server)
     servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)

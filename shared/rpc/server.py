@@ -5,17 +5,19 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
 import grpc
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+from prometheus_client import CollectorRegistry
 
-from shared import process
+from shared import metrics, process
 from shared.errors import FluxError
 from shared.rpc.guard import Guard, GuardInterceptor
 from shared.rpc.health import Readiness
+from shared.rpc.metering import MeteringInterceptor
 from shared.rpc.options import SERVER_OPTIONS
 from shared.rpc.shedding import CountingPool, SheddingInterceptor
 from shared.settings import DatabaseSettings, MigrationSettings, RulesSettings, ServiceSettings, read
@@ -37,6 +39,8 @@ class Service:
     """Raises a FluxError while the service cannot do its work."""
     close: Callable[[], None]
     """Frees what the service holds."""
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    """Its metrics."""
 
 
 def main(
@@ -57,15 +61,24 @@ def main(
 
 
 def serve(build: Callable[[ServiceSettings], Service], settings: ServiceSettings) -> None:
-    """Serves until SIGTERM or SIGINT. Raises OSError if the address cannot be listened on."""
+    """Serves until SIGTERM or SIGINT. Raises OSError if an address cannot be listened on."""
     service = build(settings)
+    with metrics.served(settings.metrics_listen, service.registry):
+        _serve(service, settings)
+
+
+def _serve(service: Service, settings: ServiceSettings) -> None:
     # A signal handler may put into this queue whatever the thread that it interrupts is doing.
     stopping: SimpleQueue[None] = SimpleQueue()
     process.on_stop_signal(lambda: stopping.put(None))
     pool = CountingPool(THREADS)
     server = grpc.server(
         pool,
-        interceptors=[SheddingInterceptor(pool, settings.max_calls), GuardInterceptor(Guard())],
+        interceptors=[
+            MeteringInterceptor(metrics.observing_calls(service.registry)),
+            SheddingInterceptor(pool, settings.max_calls),
+            GuardInterceptor(Guard()),
+        ],
         options=SERVER_OPTIONS,
     )
     service.add_to(server)
