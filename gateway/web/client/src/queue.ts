@@ -8,11 +8,15 @@ import type { CompleteSessionResponse } from "./gen/flux/session/v1/session_serv
 import { newId } from "./ids.js";
 import type { KeyValueStorage } from "./storage.js";
 
-/** One set as an athlete logs it; the queue adds revision and device. */
-export interface LoggedSet {
+/** Where a set stands in its session. */
+export interface SetPosition {
   readonly exerciseName: string;
   /** Position among the sets of the exercise, from 0. The same position again replaces the set. */
   readonly setIndex: number;
+}
+
+/** One set as an athlete logs it; the queue adds revision and device. */
+export interface LoggedSet extends SetPosition {
   readonly weightKg?: number;
   readonly reps?: number;
   readonly seconds?: number;
@@ -82,6 +86,16 @@ export class OfflineQueue {
 
   /** Accepts a set, or an edit of one. It is stored when this returns; `flush` sends it. */
   async logSet(sessionId: string, set: LoggedSet): Promise<void> {
+    await this.#accept(sessionId, set, false);
+  }
+
+  /** Accepts that a set was not done after all. What was logged at its position before is gone, on whatever device. */
+  async deleteSet(sessionId: string, set: SetPosition): Promise<void> {
+    const { exerciseName, setIndex } = set;
+    await this.#accept(sessionId, { exerciseName, setIndex }, true);
+  }
+
+  async #accept(sessionId: string, set: LoggedSet, isDeleted: boolean): Promise<void> {
     const state = await this.#state;
     state.lastRev = Math.max(state.lastRev + 1, Math.floor((this.#now() - REV_EPOCH_MS) / 1000));
     const { metadata, ...rest } = set;
@@ -90,6 +104,7 @@ export class OfflineQueue {
       ...(metadata === undefined ? {} : { metadata }),
       clientRev: state.lastRev,
       deviceId: state.deviceId,
+      isDeleted,
     });
     // An edit replaces what was not sent yet: only the last state of a set is of interest.
     const pending = { sessionId, set: toJson(WorkoutSetSchema, message) };

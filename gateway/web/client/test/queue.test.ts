@@ -79,6 +79,19 @@ describe("without a network", () => {
   });
 });
 
+test("a set that was deleted stays deleted, whatever comes after it late", async () => {
+  const phone = queue();
+  await phone.logSet(sessionId, squat);
+  await phone.logSet(sessionId, { ...squat, setIndex: 1 });
+  await phone.flush();
+  network.state = "down";
+  await phone.deleteSet(sessionId, squat);
+  network.state = "up";
+  expect(await queue().flush()).toBe(true);
+  await online.logSets({ sessionId, sets: [{ ...squat, clientRev: 1, deviceId: "z" }] });
+  expect(await stored()).toEqual([["Back Squat", 1, 5]]);
+});
+
 describe("when answers are lost", () => {
   test("sets that are sent again change nothing", async () => {
     network.state = "deaf";
