@@ -104,6 +104,12 @@ def breakable(data_dir: Path) -> Iterator[Breakable]:
         yield Breakable(stack.url, data_dir, supervisor)
 
 
+def process_ids(stack: Breakable) -> set[int]:
+    """The processes of a stack that are meant to run on. PostgreSQL, which tests restart, is not among them."""
+    ours = (child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE)
+    return {child.pid for child in ours if str(stack.data_dir / "run") in " ".join(child.environ().values())}
+
+
 def eventually(condition: Callable[[], bool]) -> None:
     """Returns once a condition holds. Fails the test if it does not in a minute."""
     until = time.monotonic() + PATIENCE_SECONDS
