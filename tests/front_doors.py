@@ -104,9 +104,14 @@ def _wait_for_the_gateway(settings: FrontDoor, process: subprocess.Popen[bytes])
 
 def administration(settings: FrontDoor, path: str) -> str:
     """What Envoy's administration answers; nothing before it listens."""
+    return administration_of(settings.admin_socket, path)
+
+
+def administration_of(admin_socket: Path, path: str) -> str:
+    """The same, by the socket of the administration."""
     with socket.socket(socket.AF_UNIX) as connection:
         try:
-            connection.connect(str(settings.admin_socket))
+            connection.connect(str(admin_socket))
         except OSError:
             return ""
         connection.sendall(f"GET {path} HTTP/1.1\r\nhost: envoy\r\nconnection: close\r\n\r\n".encode())
