@@ -206,6 +206,7 @@ def front_door(stack: Stack) -> str:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--regenerate", action="store_true", help="rewrite the golden days and show what changed")
     parser.addoption("--inputs", type=int, default=20_000, help="how many malformed requests to send")
+    parser.addoption("--attempts", type=int, default=20_000, help="how often to try what is another athlete's")
     parser.addoption("--seed", type=int, default=random.randrange(10**9), help="that of an earlier run, to repeat it")
 
 
