@@ -14,10 +14,13 @@ from conditioning_svc.domain import (
     BenchmarkSource,
     ConditioningEvent,
     Done,
+    Failed,
     LevelCompleted,
+    LevelFailed,
     Prescription,
     Profile,
     Standing,
+    counted,
     prescribe,
     why_stale,
 )
@@ -49,11 +52,14 @@ _SOURCES_BY_NUMBER = {number: source for source, number in SOURCES.items()}
 
 
 def conditioning_event(event: pb.ConditioningEvent) -> ConditioningEvent:
-    """A verified piece of conditioning, or a benchmark that the athlete set, to record."""
-    effect: LevelCompleted | BenchmarkMeasured
+    """A piece of conditioning, or a benchmark that the athlete set, to record."""
+    effect: LevelCompleted | LevelFailed | BenchmarkMeasured
     if event.HasField("level_completed"):
         done = event.level_completed
         effect = LevelCompleted(_PROTOCOLS_BY_NUMBER[done.protocol], done.planned_level, done.epoch)
+    elif event.HasField("level_failed"):
+        failed = event.level_failed
+        effect = LevelFailed(_PROTOCOLS_BY_NUMBER[failed.protocol], failed.planned_level, failed.epoch)
     else:
         measured = event.benchmark_measured
         effect = BenchmarkMeasured(
@@ -97,7 +103,16 @@ def told(facts: pb.ProfileFacts) -> Profile:
         for benchmark in facts.benchmarks
     }
     recent = (Done(_PROTOCOLS_BY_NUMBER[work.protocol], wire.from_timestamp(work.done_time)) for work in facts.recent)
-    return Profile(standings, benchmarks, tuple(recent))
+    failures = (
+        Failed(
+            _PROTOCOLS_BY_NUMBER[work.protocol],
+            work.planned_level,
+            work.epoch,
+            wire.from_timestamp(work.failed_time),
+        )
+        for work in facts.failures
+    )
+    return Profile(standings, benchmarks, tuple(recent), counted(failures, standings))
 
 
 def facts(profile: Profile) -> pb.ProfileFacts:
@@ -116,6 +131,15 @@ def facts(profile: Profile) -> pb.ProfileFacts:
         recent=[
             pb.RecentWork(protocol=PROTOCOLS[work.protocol], done_time=wire.to_timestamp(work.done_time))
             for work in profile.recent
+        ],
+        failures=[
+            pb.FailedWork(
+                protocol=PROTOCOLS[work.protocol],
+                planned_level=work.planned_level,
+                epoch=work.epoch,
+                failed_time=wire.to_timestamp(work.failed_time),
+            )
+            for work in profile.failures
         ],
     )
 

@@ -12,6 +12,8 @@ type Problems = Iterator[tuple[tuple[str | int, ...], str]]
 _AMOUNTS = re.compile(
     r"\d+(?:[.,]\d+)?[ -]?(?:s|sec|min|h|W|rounds?|seconds?|minutes?|hours?|watts?|x|×)\b", re.IGNORECASE
 )
+# More failed attempts in a row than this are not told apart.
+MOST_FAILURES = 5
 # Above this share of a benchmark no work is defensible.
 HIGHEST_MULTIPLIER = 1.30
 
@@ -137,6 +139,15 @@ class Progression:
     """How a ladder goes on."""
 
     at_top: AtTop = AtTop.HOLD
+    regress_after_failures: int | None = None
+    """Failed attempts in a row at one level after which the work is one level lower; None for never."""
+
+    def problems(self) -> Problems:
+        """What the types cannot say: so many failures can be counted."""
+        failures = self.regress_after_failures
+        if failures is not None and not 1 <= failures <= MOST_FAILURES:
+            message = f"regress_after_failures must be 1 to {MOST_FAILURES}; leave it out if no level goes down"
+            yield ("regress_after_failures",), message
 
 
 @dataclass(frozen=True)
@@ -274,6 +285,10 @@ class ConditioningRules:
         measurable = any(ladder.trial_at(ladder.top) for ladder in self.protocols.values())
         if self.progression.at_top is AtTop.RETEST and not measurable:
             yield ("progression", "at_top"), "there is no time trial to repeat: no ladder has a BENCHMARK level"
+        if self.progression.regress_after_failures is not None and not any(
+            ladder.top > 1 for ladder in self.protocols.values()
+        ):
+            yield ("progression", "regress_after_failures"), "there is no lower level: every ladder has only one"
         if self.limits is not None:
             for protocol, ladder in self.protocols.items():
                 if ladder.is_hard and not ladder.progressive:

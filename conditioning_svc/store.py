@@ -23,6 +23,7 @@ from sqlalchemy import (
     func,
     select,
     text,
+    true,
     tuple_,
     update,
 )
@@ -35,10 +36,13 @@ from conditioning_svc.domain import (
     BenchmarkSource,
     ConditioningEvent,
     Done,
+    Failed,
     LevelCompleted,
+    LevelFailed,
     Profile,
     Standing,
     complete,
+    counted,
 )
 from conditioning_svc.rules import ConditioningRules, Protocol
 from shared.db import Database, one_at_a_time
@@ -87,11 +91,13 @@ inbox = Table(
     Column("session_id", Uuid, nullable=False),
     Column("protocol", Text, nullable=False),
     Column("planned_level", Integer),
+    Column("failed_level", Integer),
     Column("epoch", Integer),
     Column("average_watts", Integer),
     Column("completed_time", DateTime(timezone=True), nullable=False),
     Column("received_time", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Index("inbox_by_athlete", "athlete_id", "completed_time"),
+    Index("inbox_failures", "athlete_id", "completed_time", postgresql_where=text("failed_level IS NOT NULL")),
 )
 
 _ATHLETES = bindparam("athlete_ids", type_=ARRAY(Uuid))
@@ -130,6 +136,15 @@ _RECENT = (
     )
     .order_by(inbox.c.completed_time.desc(), inbox.c.event_id)
 )
+_FAILURES = (
+    select(inbox.c.athlete_id, inbox.c.protocol, inbox.c.failed_level, inbox.c.epoch, inbox.c.completed_time)
+    .outerjoin(levels, and_(levels.c.athlete_id == inbox.c.athlete_id, levels.c.protocol == inbox.c.protocol))
+    .where(
+        inbox.c.athlete_id == any_(_ATHLETES),
+        inbox.c.failed_level.is_not(None),
+        func.coalesce(inbox.c.completed_time > levels.c.last_done_time, true()),
+    )
+)
 
 
 class ProfileStore:
@@ -147,16 +162,25 @@ class ProfileStore:
         standings: dict[UUID, dict[Protocol, Standing]] = {athlete_id: {} for athlete_id in wanted}
         current: dict[UUID, dict[tuple[Protocol, str], Benchmark]] = {athlete_id: {} for athlete_id in wanted}
         recent: dict[UUID, list[Done]] = {athlete_id: [] for athlete_id in wanted}
+        failures: dict[UUID, list[Failed]] = {athlete_id: [] for athlete_id in wanted}
         with self._database.autocommit(Sight.of(wanted)) as connection:
             for row in connection.execute(_LEVELS, {"athlete_ids": wanted}):
                 standings[row.athlete_id][Protocol(row.protocol)] = Standing(row.level, row.epoch, row.last_done_time)
             for row in connection.execute(_BENCHMARKS, {"athlete_ids": wanted}):
                 measured = Benchmark(row.average_watts, row.measured_time, row.session_id)
                 current[row.athlete_id][Protocol(row.protocol), row.equipment] = measured
+            for row in connection.execute(_FAILURES, {"athlete_ids": wanted}):
+                failed = Failed(Protocol(row.protocol), row.failed_level, row.epoch, row.completed_time)
+                failures[row.athlete_id].append(failed)
             if since is not None:
                 for row in connection.execute(_RECENT, {"athlete_ids": wanted, "since": since}):
                     recent[row.athlete_id].append(Done(Protocol(row.protocol), row.completed_time))
-        return {known: Profile(standings[known], current[known], tuple(recent[known])) for known in wanted}
+        return {
+            known: Profile(
+                standings[known], current[known], tuple(recent[known]), counted(failures[known], standings[known])
+            )
+            for known in wanted
+        }
 
     def history(self, athlete_id: UUID, limit: int, place: tuple[datetime, UUID] | None) -> list[BenchmarkRecord]:
         """At most `limit` benchmarks, newest first, from a place on. Raises DependencyUnavailable."""
@@ -189,7 +213,7 @@ class ProfileStore:
                     continue
                 if isinstance(event.effect, LevelCompleted):
                     _move_level(connection, event, event.effect, rules)
-                else:
+                elif isinstance(event.effect, BenchmarkMeasured):
                     _keep_benchmark(connection, event, event.effect)
 
 
@@ -205,6 +229,8 @@ def _receive(connection: Connection, event: ConditioningEvent) -> bool:
     }
     if isinstance(effect, LevelCompleted):
         row |= {"planned_level": effect.planned_level, "epoch": effect.epoch}
+    elif isinstance(effect, LevelFailed):
+        row |= {"failed_level": effect.planned_level, "epoch": effect.epoch}
     else:
         row |= {"average_watts": effect.average_watts}
     fresh = connection.execute(insert(inbox).values(row).on_conflict_do_nothing().returning(inbox.c.event_id))

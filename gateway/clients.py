@@ -27,7 +27,7 @@ from gateway.domain.inputs import ConditioningProfile, Ledger, Readiness
 from gateway.domain.overlay import Thresholds
 from gateway.domain.plan import Ruleset
 from gateway.domain.projection import Told
-from gateway.domain.session import BenchmarkMeasured, CheckInRecorded, Erased, Event, LevelCompleted, TrainingRecorded
+from gateway.domain.session import CheckInRecorded, Erased, Event, TrainingRecorded
 from shared.errors import DependencyUnavailable
 from shared.rpc import wire
 from shared.rpc.deadline import seconds_for_call
@@ -191,7 +191,7 @@ class Services:
         request = debt_pb.BatchRecordTrainingRequest(events=messages)
         await self._call("debt", self._debt.BatchRecordTraining, request)
 
-    async def record_conditioning(self, events: Sequence[tuple[Event, LevelCompleted | BenchmarkMeasured]]) -> None:
+    async def record_conditioning(self, events: Sequence[tuple[Event, internal.Conditioned]]) -> None:
         """Hands work and benchmarks to conditioning. Raises DependencyUnavailable, or grpc.RpcError if refused."""
         messages = [internal.conditioning_event(event, payload) for event, payload in events]
         request = conditioning_pb.BatchRecordConditioningRequest(events=messages)

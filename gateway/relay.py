@@ -18,6 +18,7 @@ from gateway.domain.session import (
     Event,
     LedgerErased,
     LevelCompleted,
+    LevelFailed,
     ProfileErased,
     TrainingRecorded,
 )
@@ -42,7 +43,7 @@ class Relay:
             ((CheckInRecorded,), services.record_check_ins),
             ((TrainingRecorded,), services.record_training),
             # Benchmark and level of one time trial travel together.
-            ((LevelCompleted, BenchmarkMeasured), services.record_conditioning),
+            ((LevelCompleted, LevelFailed, BenchmarkMeasured), services.record_conditioning),
             ((CheckInsErased,), partial(services.erase, "readiness")),
             ((LedgerErased,), partial(services.erase, "debt")),
             ((ProfileErased,), partial(services.erase, "conditioning")),

@@ -7,7 +7,9 @@ from conditioning_svc.domain.model import (
     BenchmarkSource,
     ConditioningEvent,
     Done,
+    Failed,
     LevelCompleted,
+    LevelFailed,
     Prescription,
     Profile,
     Standing,
@@ -15,6 +17,7 @@ from conditioning_svc.domain.model import (
     apply,
     check_event,
     complete,
+    counted,
 )
 from conditioning_svc.domain.policies import looks_back_to
 from conditioning_svc.domain.prescribing import prescribe, why_stale
@@ -27,7 +30,9 @@ __all__ = [
     "BenchmarkSource",
     "ConditioningEvent",
     "Done",
+    "Failed",
     "LevelCompleted",
+    "LevelFailed",
     "Prescription",
     "Profile",
     "Standing",
@@ -35,6 +40,7 @@ __all__ = [
     "apply",
     "check_event",
     "complete",
+    "counted",
     "looks_back_to",
     "prescribe",
     "rule_ids",

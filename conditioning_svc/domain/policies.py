@@ -1,8 +1,10 @@
-"""Decides what limits turn down, and which level the work is of after a layoff and at the top. Pure."""
+"""Decides what limits turn down, and which level the work is of after a layoff, at the top, and when it fails. Pure."""
 
+from collections import Counter
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 
-from conditioning_svc.domain.model import Benchmark, Done, Profile, Standing
+from conditioning_svc.domain.model import Benchmark, Done, Failed, Profile, Standing
 from conditioning_svc.rules import AtTop, ConditioningRules, Ladder, LayoffStep, Protocol
 from shared.decision import Decision
 
@@ -36,9 +38,26 @@ def refusal(profile: Profile, protocol: Protocol, rules: ConditioningRules, now:
 
 
 def planned_level(
-    protocol: Protocol, standing: Standing, benchmark: Benchmark | None, rules: ConditioningRules, now: datetime
+    profile: Profile, protocol: Protocol, rules: ConditioningRules, now: datetime
 ) -> tuple[int, Decision | None]:
     """The level whose work is prescribed, never above the one stood at, and why if it is another one.
+
+    Where several policies ask for another level, it is the lowest.
+    """
+    standing = profile.standing(protocol, rules.protocols[protocol])
+    benchmark = profile.benchmarks.get((protocol, rules.equipment))
+    number, why = _level_in_time(protocol, standing, benchmark, rules, now)
+    failures = rules.progression.regress_after_failures
+    if failures is None:
+        return number, why
+    lower = _after_failures(standing, (one for one in profile.failures if one.protocol is protocol), failures)
+    return (lower, _why_failures(protocol, standing, lower, failures)) if lower < number else (number, why)
+
+
+def _level_in_time(
+    protocol: Protocol, standing: Standing, benchmark: Benchmark | None, rules: ConditioningRules, now: datetime
+) -> tuple[int, Decision | None]:
+    """The level by what time and work have done.
 
     A layoff comes before a re-test at the top. That the top was done is not stored, so a re-test is due at the top
     when the protocol was done since its benchmark was measured: the first one comes as soon as the top is reached.
@@ -116,6 +135,30 @@ def _why_retest(protocol: Protocol, standing: Standing, trial: int, benchmark: B
         },
         threshold="the top level, and work since the benchmark",
         sentence=f"{protocol} is a re-test: level {standing.level} is the top, and {why}.",
+    )
+
+
+def _after_failures(standing: Standing, failures: Iterable[Failed], most: int) -> int:
+    """One level down for each level that failed so often since the ladder was last done; that resets it."""
+    times = Counter(one.planned_level for one in failures if one.epoch == standing.epoch)
+    level = standing.level
+    while level > 1 and times[level] >= most:
+        level -= 1
+    return level
+
+
+def _why_failures(protocol: Protocol, standing: Standing, number: int, most: int) -> Decision:
+    tried = (
+        f"level {standing.level}" if number == standing.level - 1 else f"levels {standing.level} to {number + 1} each"
+    )
+    times = "once" if most == 1 else f"{most} times in a row"
+    return Decision(
+        subject="level",
+        outcome=str(number),
+        rule_id="conditioning.progression.regress_after_failures",
+        inputs={"level": str(standing.level), "failed_down_to": str(number + 1)},
+        threshold=f"failures_in_a_row >= {most}",
+        sentence=f"{protocol} is at level {number} instead of {standing.level}: {tried} failed {times}.",
     )
 
 

@@ -76,7 +76,7 @@ def _work(profile: Profile, protocol: Protocol, rules: ConditioningRules, now: d
     ladder = rules.protocols[protocol]
     standing = profile.standing(protocol, ladder)
     benchmark = profile.benchmarks.get((protocol, rules.equipment))
-    number, why_level = planned_level(protocol, standing, benchmark, rules, now)
+    number, why_level = planned_level(profile, protocol, rules, now)
     level = ladder.levels[number - 1]
     effort, watts, why_watts = _intensity(protocol, number, benchmark, rules, now)
     title = f"{protocol.value} level {number}" if ladder.progressive else protocol.value

@@ -19,6 +19,8 @@ def _paths(rules: ConditioningRules) -> Iterator[tuple[str, bool]]:
     if rules.progression.at_top is AtTop.RETEST:
         trials = ((ladder.trial_at(ladder.top), ladder.top) for ladder in rules.protocols.values())
         yield "progression.at_top", any(trial is not None and trial != top for trial, top in trials)
+    if rules.progression.regress_after_failures is not None:
+        yield "progression.regress_after_failures", any(ladder.top > 1 for ladder in rules.protocols.values())
     if rules.benchmarks is not None:
         scaled = any(ladder.uses(Effort.TARGET_WATTS) for ladder in rules.protocols.values())
         yield "benchmarks.stale_after_days", scaled

@@ -14,6 +14,7 @@ from gateway.domain.benchmarks import BenchmarkRecord
 from gateway.domain.inputs import (
     Benchmark,
     ConditioningProfile,
+    FailedWork,
     Ledger,
     LedgerFacts,
     LevelFacts,
@@ -35,9 +36,13 @@ from gateway.domain.session import (
     CheckInRecorded,
     Event,
     LevelCompleted,
+    LevelFailed,
     TrainingRecorded,
 )
 from shared.rpc import wire
+
+# What conditioning hears of.
+type Conditioned = LevelCompleted | LevelFailed | BenchmarkMeasured
 
 STATES = {
     State.GREEN: training_pb2.READINESS_STATE_GREEN,
@@ -169,11 +174,20 @@ def told_profile(told: Told) -> conditioning_pb.ToldProfile:
         conditioning_pb.RecentWork(protocol=PROTOCOLS[work.protocol], done_time=wire.to_timestamp(work.done_time))
         for work in facts.recent
     ]
-    profile_facts = conditioning_pb.ProfileFacts(levels=levels, benchmarks=benchmarks, recent=recent)
+    failures = [
+        conditioning_pb.FailedWork(
+            protocol=PROTOCOLS[work.protocol],
+            planned_level=work.planned_level,
+            epoch=work.epoch,
+            failed_time=wire.to_timestamp(work.failed_time),
+        )
+        for work in facts.failures
+    ]
+    profile_facts = conditioning_pb.ProfileFacts(levels=levels, benchmarks=benchmarks, recent=recent, failures=failures)
     assumed = [
         conditioning_event(event, event.payload)
         for event in told.assumed
-        if isinstance(event.payload, LevelCompleted | BenchmarkMeasured)
+        if isinstance(event.payload, LevelCompleted | LevelFailed | BenchmarkMeasured)
     ]
     return conditioning_pb.ToldProfile(facts=profile_facts, time=wire.to_timestamp(told.time), assumed=assumed)
 
@@ -199,7 +213,7 @@ def training_event(event: Event, payload: TrainingRecorded) -> debt_pb.TrainingE
     )
 
 
-def conditioning_event(event: Event, payload: LevelCompleted | BenchmarkMeasured) -> conditioning_pb.ConditioningEvent:
+def conditioning_event(event: Event, payload: Conditioned) -> conditioning_pb.ConditioningEvent:
     """For the ladders."""
     message = conditioning_pb.ConditioningEvent(
         **_about(event), completed_time=wire.to_timestamp(payload.completed_time), content_hash=payload.rules
@@ -208,6 +222,10 @@ def conditioning_event(event: Event, payload: LevelCompleted | BenchmarkMeasured
         message.level_completed.protocol = PROTOCOLS[payload.protocol]
         message.level_completed.planned_level = payload.planned_level
         message.level_completed.epoch = payload.epoch
+    elif isinstance(payload, LevelFailed):
+        message.level_failed.protocol = PROTOCOLS[payload.protocol]
+        message.level_failed.planned_level = payload.planned_level
+        message.level_failed.epoch = payload.epoch
     else:
         message.benchmark_measured.protocol = PROTOCOLS[payload.protocol]
         message.benchmark_measured.equipment = payload.equipment
@@ -309,5 +327,9 @@ def _profile_facts(facts: conditioning_pb.ProfileFacts) -> ProfileFacts:
         benchmarks=tuple(map(_benchmark, facts.benchmarks)),
         recent=tuple(
             RecentWork(_PROTOCOLS[work.protocol], wire.from_timestamp(work.done_time)) for work in facts.recent
+        ),
+        failures=tuple(
+            FailedWork(_PROTOCOLS[work.protocol], work.planned_level, work.epoch, wire.from_timestamp(work.failed_time))
+            for work in facts.failures
         ),
     )

@@ -123,12 +123,23 @@ class RecentWork:
 
 
 @dataclass(frozen=True)
+class FailedWork:
+    """One attempt at the work of a level that was not finished."""
+
+    protocol: Protocol
+    planned_level: int
+    epoch: int
+    failed_time: datetime
+
+
+@dataclass(frozen=True)
 class ProfileFacts:
     """What is known of an athlete's conditioning: all that a prescription depends on besides rules and moment."""
 
     levels: tuple[LevelFacts, ...] = ()
     benchmarks: tuple[Benchmark, ...] = ()
     recent: tuple[RecentWork, ...] = ()
+    failures: tuple[FailedWork, ...] = ()
 
 
 @dataclass(frozen=True)

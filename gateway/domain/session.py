@@ -109,6 +109,18 @@ class LevelCompleted:
     """Content hash of the conditioning rules that the session was planned by."""
 
 
+@dataclass(frozen=True)
+class LevelFailed:
+    """The work of a level was tried and not finished."""
+
+    protocol: Protocol
+    planned_level: int
+    epoch: int
+    completed_time: datetime
+    rules: str = ""
+    """Content hash of the conditioning rules that the session was planned by."""
+
+
 class BenchmarkSource(StrEnum):
     """Where a benchmark comes from."""
 
@@ -155,6 +167,7 @@ type Payload = (
     CheckInRecorded
     | TrainingRecorded
     | LevelCompleted
+    | LevelFailed
     | BenchmarkMeasured
     | CheckInsErased
     | LedgerErased

@@ -14,6 +14,7 @@ from gateway.domain.session import (
     EffectKind,
     Event,
     LevelCompleted,
+    LevelFailed,
     Payload,
     Session,
     TrainingRecorded,
@@ -45,6 +46,8 @@ def settle(
     training_id = carried_by(training)
     effects = [_grant(effect, training_id) for effect in debts]
     effects += [_grant(effect, carried_by(payload) if payload else None) for effect, payload in climbs]
+    for failed in _failures(session.plan, evidence, completed_time):
+        carried_by(failed)
     return Completion(session_number, evidence, tuple(effects)), tuple(events)
 
 
@@ -54,7 +57,7 @@ def settle_late(
     """Settles a completed session once more, after sets came late.
 
     Nothing is ever taken back: the only change is that work that was missing is there, and what was withheld for it
-    is granted. Answers the completion as it stands now and the events of what is newly granted.
+    is granted. Answers the completion as it stands now and the events of what is newly granted, or newly tried.
     """
     completion, completed_time = session.completion, session.completed_time
     if completion is None or completed_time is None:
@@ -63,14 +66,17 @@ def settle_late(
     fresh, events = settle(session, sets, rules, session_number=number, completed_time=completed_time, new_id=new_id)
     pairs = list(zip(completion.effects, fresh.effects, strict=True))
     granted = [new for old, new in pairs if old.verdict is Verdict.WITHHELD and new.verdict is Verdict.GRANTED]
-    evidence = zip(completion.evidence, fresh.evidence, strict=True)
+    evidence = list(zip(completion.evidence, fresh.evidence, strict=True))
+    tried = any(old.slot == CONDITIONING_SLOT and old.grade is Grade.MISSING for old, _ in evidence)
+    carriers = {effect.event_id for effect in granted}
+    news = [e for e in events if e.event_id in carriers or (tried and isinstance(e.payload, LevelFailed))]
     return (
         Completion(
             completion.session_number,
             tuple(old if old.grade is Grade.VERIFIED else new for old, new in evidence),
             tuple(new if new in granted else old for old, new in pairs),
         ),
-        tuple(_only(granted, event) for event in events if event.event_id in {effect.event_id for effect in granted}),
+        tuple(_only(granted, event) for event in news),
     )
 
 
@@ -131,6 +137,15 @@ def _climb_level(
         return Effect(kind, subject, Verdict.WITHHELD, item.sentence), None
     done = LevelCompleted(work.protocol, work.level, work.epoch, completed_time, rules)
     return Effect(kind, subject, Verdict.GRANTED, item.sentence), done
+
+
+def _failures(plan: Plan, evidence: Sequence[Evidence], completed_time: datetime) -> list[LevelFailed]:
+    """What was tried and not finished, of work that counts for a ladder. What was not tried did not fail."""
+    tried = {item.slot for item in evidence if item.grade is Grade.PARTIAL}
+    work = plan.conditioning
+    if work is None or not work.is_progressive or CONDITIONING_SLOT not in tried:
+        return []
+    return [LevelFailed(work.protocol, work.level, work.epoch, completed_time, plan.rules_of("conditioning"))]
 
 
 def _because(items: Sequence[Evidence], *, verified: bool) -> str:

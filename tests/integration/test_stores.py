@@ -41,6 +41,7 @@ from gateway.domain.session import (
     Delivery,
     Event,
     LevelCompleted,
+    LevelFailed,
     Notes,
     Session,
     SessionClosed,
@@ -224,6 +225,28 @@ def test_the_history_holds_every_benchmark_once_and_one_in_force_for_each_ladder
     for begin, one in enumerate(everything):
         place = one.benchmark.measured_time, one.benchmark.session_id
         assert store.history(ATHLETE, 3, place) == everything[begin : begin + 3]
+
+
+@FEW
+@given(data=st.data())
+def test_failures_are_kept_as_history_adds_them_up_whatever_the_order(database: Database, data: st.DataObject) -> None:
+    athlete_id = uuid.uuid4()
+    effects = st.builds(
+        conditioning.LevelFailed, st.just(Protocol.HIIT), st.integers(1, 2), st.integers(0, 1)
+    ) | st.builds(conditioning.LevelCompleted, st.just(Protocol.HIIT), st.integers(1, 7), st.just(0))
+    days = st.integers(0, 9)
+    events = [
+        conditioning.ConditioningEvent(uuid.uuid4(), athlete_id, number_id(day), NOW + timedelta(days=day), effect)
+        for effect, day in data.draw(st.lists(st.tuples(effects, days), max_size=12))
+    ]
+    store = ProfileStore(database)
+    repeated = [*events, *data.draw(st.lists(st.sampled_from(events)) if events else st.just([]))]
+    for event in data.draw(st.permutations(repeated)):
+        store.record(by_classic(event))
+    kept, expected = store.profiles([athlete_id])[athlete_id], conditioning.Profile()
+    for event in sorted(events, key=lambda one: one.completed_time):
+        expected = conditioning.apply(expected, event, CONDITIONING.rules)
+    assert (kept.failures, kept.standings) == (expected.failures, expected.standings)
 
 
 def test_a_benchmark_says_where_it_comes_from(database: Database) -> None:
@@ -978,6 +1001,7 @@ def test_events_come_out_as_they_went_in(database_url: str) -> None:
         CheckInRecorded({"knee_pain": 0, "energy": 10}, new_session().plan.state, NOW),
         TrainingRecorded(7, ("SQUAT", "CORE:TRANSVERSE"), NOW + timedelta(microseconds=1)),
         LevelCompleted(PlannedProtocol.SIT, 3, 1, NOW),
+        LevelFailed(PlannedProtocol.SIT, 3, 1, NOW),
         BenchmarkMeasured(PlannedProtocol.HIIT, "Assault Bike", 250, NOW),
     ]
     events = [an_event(number, payload) for number, payload in enumerate(payloads)]

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from conditioning_svc.convert import profile as profile_message
-from conditioning_svc.domain import Benchmark, Done, Prescription, Profile, Standing, looks_back_to, prescribe
+from conditioning_svc.domain import Benchmark, Done, Failed, Prescription, Profile, Standing, looks_back_to, prescribe
 from conditioning_svc.rules import ConditioningRules, Protocol, StateName
 from debt_svc.domain import Ledger, Training, rank
 from debt_svc.rules import DebtRules
@@ -106,6 +106,13 @@ def profiles() -> Iterator[Profile]:
         yield conditioned(hiit, sit, watts=217, measured=ago(days=days), done=(ago(days=2), ago(days=1)))
         yield conditioned(hiit, sit, watts=217, done=(ago(days=days), ago(days=days, hours=1)))
         yield conditioned(hiit, sit, watts=217, measured=ago(days=30), done=(ago(days=days), None))
+    for times, (hiit, sit) in product(range(7), ((2, 3), (5, 6), (6, 5))):
+        failures = [
+            Failed(protocol, level, 0, ago(hours=number + 1))
+            for protocol, level in ((Protocol.HIIT, hiit), (Protocol.SIT, sit))
+            for number in range(times)
+        ]
+        yield replace(conditioned(hiit, sit, watts=217), failures=tuple(failures))
     for hard, sprints, recently, (hiit, sit) in product(
         range(5), range(4), (0.5, 1, 2, 3, 6.9, 7), ((2, 2), (3, 2), (2, 3))
     ):

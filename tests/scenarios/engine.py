@@ -28,6 +28,7 @@ from gateway.domain.session import (
     BenchmarkMeasured,
     Event,
     LevelCompleted,
+    LevelFailed,
     Session,
     SessionView,
     Status,
@@ -118,7 +119,7 @@ class DecisionsAlone:
         if isinstance(payload, TrainingRecorded):
             message = internal.training_event(event, payload)
             self._ledger = debt_svc.domain.apply(self._ledger, debt_svc.convert.training_event(message))
-        elif isinstance(payload, LevelCompleted | BenchmarkMeasured):
+        elif isinstance(payload, LevelCompleted | LevelFailed | BenchmarkMeasured):
             done = conditioning_svc.convert.conditioning_event(internal.conditioning_event(event, payload))
             self._profile = conditioning_svc.domain.apply(self._profile, done, self._conditioning)
 
