@@ -45,6 +45,7 @@ from conditioning_svc.domain import (
     counted,
 )
 from conditioning_svc.rules import ConditioningRules, Protocol
+from shared.crashpoints import Crashpoint, reach
 from shared.db import Database, one_at_a_time
 from shared.erasure import erasures_table, still_wanted
 from shared.rules_shelf import rules_table
@@ -215,6 +216,8 @@ class ProfileStore:
                     _move_level(connection, event, event.effect, rules)
                 elif isinstance(event.effect, BenchmarkMeasured):
                     _keep_benchmark(connection, event, event.effect)
+            reach(Crashpoint.EFFECT_WRITTEN)
+        reach(Crashpoint.EFFECT_COMMITTED)
 
 
 def _receive(connection: Connection, event: ConditioningEvent) -> bool:

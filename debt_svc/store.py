@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import Insert, insert
 
 from debt_svc.domain import Ledger, Training, TrainingEvent
+from shared.crashpoints import Crashpoint, reach
 from shared.db import Database, one_at_a_time
 from shared.erasure import erasures_table, still_wanted
 from shared.rules_shelf import rules_table
@@ -123,6 +124,8 @@ class LedgerStore:
                 )
                 if event.slots:
                     connection.execute(_train(event))
+            reach(Crashpoint.EFFECT_WRITTEN)
+        reach(Crashpoint.EFFECT_COMMITTED)
 
 
 def _train(event: TrainingEvent) -> Insert:

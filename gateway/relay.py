@@ -23,6 +23,7 @@ from gateway.domain.session import (
     TrainingRecorded,
 )
 from gateway.outbox import Outbox
+from shared.crashpoints import Crashpoint, reach
 from shared.errors import DependencyUnavailable, FluxError
 
 BATCH = 64
@@ -58,6 +59,8 @@ class Relay:
         while True:
             try:
                 events = await self._outbox.hold_due(BATCH)
+                if events:
+                    reach(Crashpoint.EVENTS_HELD)
                 await self.deliver(events)
             except FluxError as error:
                 _log.warning("events wait: %s", error.message)
@@ -77,6 +80,7 @@ class Relay:
         event_ids = [event.event_id for event in events]
         try:
             await send([(event, event.payload) for event in events])
+            reach(Crashpoint.EVENTS_APPLIED)
             await self._outbox.settle(event_ids, Delivery.APPLIED)
         except DependencyUnavailable as error:
             _log.warning("%d events wait: %s", len(events), error.message)

@@ -36,6 +36,7 @@ from gateway.rulesets import InForce, Rulesets
 from gateway.standings import Standings
 from gateway.store import SessionStore
 from shared.clock import Clock
+from shared.crashpoints import Crashpoint, reach
 from shared.errors import DependencyUnavailable, FieldViolation, InvalidRequest
 
 FURTHEST_AHEAD = timedelta(days=365)
@@ -99,6 +100,7 @@ class Sessions:
         session = Session(athlete_id, chosen, Status.IN_PROGRESS, inputs, plan, inputs.planned_time)
         recorded = CheckInRecorded(check_in, plan.state, inputs.planned_time)
         existing = await self._store.start(session, [Event(self._new_id(), athlete_id, chosen, recorded)])
+        reach(Crashpoint.SESSION_STORED)
         if existing is None:
             self._relay.wake()
             return SessionView(session, (), {}), False
@@ -136,9 +138,11 @@ class Sessions:
         await self._check_exercises(athlete_id, session_id, sets)
         windows = Windows.of(self._rulesets.in_force.session.rules.evidence)
         kept, completed_time = await self._store.log(athlete_id, session_id, newest_only(sets), windows)
+        reach(Crashpoint.SETS_STORED)
         if completed_time is None:
             return Logged(tuple(kept), None)
         session, events = await self._store.settle_late(athlete_id, session_id, self._settle_late)
+        reach(Crashpoint.LATE_GRANT_STORED)
         await self._relay.deliver(events)
         deliveries = await self._outbox.deliveries(athlete_id, session_id)
         return Logged(tuple(kept), SessionView(session, (), deliveries))
@@ -152,6 +156,7 @@ class Sessions:
         """
         await self._check_exercises(athlete_id, session_id, sets)
         session, events = await self._store.complete(athlete_id, session_id, newest_only(sets), notes, self._settle)
+        reach(Crashpoint.COMPLETION_STORED)
         if not events and sets:
             return await self._add(athlete_id, session_id, sets), True
         await self._relay.deliver(events)

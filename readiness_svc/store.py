@@ -8,6 +8,7 @@ from sqlalchemy import CheckConstraint, Column, DateTime, Index, MetaData, Small
 from sqlalchemy.dialects.postgresql import insert
 
 from readiness_svc.domain import RecordedCheckIn
+from shared.crashpoints import Crashpoint, reach
 from shared.db import Database, one_at_a_time
 from shared.erasure import erasures_table, still_wanted
 from shared.rules_shelf import rules_table
@@ -51,6 +52,8 @@ class CheckInStore:
                 # In an order in which none can deadlock.
                 rows.sort(key=itemgetter("event_id"))
                 connection.execute(insert(check_ins).values(rows).on_conflict_do_nothing())
+            reach(Crashpoint.EFFECT_WRITTEN)
+        reach(Crashpoint.EFFECT_COMMITTED)
 
 
 def _row(event: RecordedCheckIn) -> dict[str, Any]:

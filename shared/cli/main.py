@@ -1,6 +1,9 @@
 """The `flux` command."""
 
+import secrets
 import signal
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -149,6 +152,20 @@ def simulate(
         case Form.HTML:
             print(simulation_report.as_html(name, lived))
     raise typer.Exit(1 if any(one.faults() for one in lived) else 0)
+
+
+@app.command()
+def faults(
+    kills: Annotated[int, typer.Option(min=1, help="How many processes to kill.")] = 5000,
+    seed: Annotated[int | None, typer.Option(help="Of an earlier run, to do the same again; else a new one.")] = None,
+) -> None:
+    """Kill parts of a stack of its own under load, and check every promise. Needs a checkout of the sources."""
+    sources = Path(__file__).parents[2]
+    if not (sources / "tests" / "faults" / "__main__.py").exists():
+        fail(FileNotFoundError("the faults are not in the installed package; run this in a checkout of the sources"))
+    chosen = secrets.randbelow(1_000_000) if seed is None else seed
+    command = [sys.executable, "-m", "tests.faults", "--kills", str(kills), "--seed", str(chosen)]
+    raise typer.Exit(subprocess.run(command, cwd=sources, check=False).returncode)
 
 
 @app.command()

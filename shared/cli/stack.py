@@ -3,7 +3,6 @@
 import fcntl
 import os
 import socket
-import sys
 import tempfile
 import time
 import urllib.error
@@ -19,9 +18,10 @@ import psycopg
 from grpc_health.v1 import health_pb2
 
 from shared import embedded_postgres, grants
+from shared.cli.programs import Database, Programs
 from shared.clock import SystemClock
-from shared.local_identity import LOCAL_ISSUER, LocalIdentity
-from shared.supervisor import Program, ProgramStopped, Supervisor
+from shared.local_identity import LocalIdentity
+from shared.supervisor import ProgramStopped, Supervisor
 from shared.walls import MIGRATOR, SCHEMAS, runtime
 
 __all__ = ["CannotStart", "Options", "ProgramStopped", "Running", "answers", "running", "serves"]
@@ -31,8 +31,6 @@ READY_SECONDS = 60.0
 METRICS_HOST = "127.0.0.1"
 # A Unix socket's path may have 107 bytes; ours end in at most 16 of their own.
 LONGEST_SOCKET_FOLDER = 90
-# Per minute. Here everybody who brings no token is one athlete, at one address; the environment may say otherwise.
-GENEROUS_RATES = {"FLUX_RATE_LIMIT_ATHLETE": "1000000", "FLUX_RATE_LIMIT_ADDRESS": "1000000"}
 
 
 class CannotStart(Exception):
@@ -51,14 +49,6 @@ class Options:
     data_dir: Path
     database_url: str | None
     metrics_port: int | None = None
-
-
-@dataclass(frozen=True)
-class Database:
-    """A database that was prepared: URLs for who migrates it, and for the service of each schema."""
-
-    migration_url: str
-    runtime_url: Callable[[str], str]
 
 
 @dataclass(frozen=True)
@@ -85,7 +75,7 @@ def running(options: Options, tell: Callable[[str], None]) -> Iterator[tuple[Run
         supervisor = Supervisor(data_dir / "logs")
         identity = LocalIdentity(data_dir)
         identity.prepare(SystemClock().now())
-        stack = _Stack(data_dir, sockets, identity, supervisor, tell)
+        stack = _Stack(Programs(data_dir, sockets, identity), supervisor, tell)
         try:
             given = options.database_url
             database = stack.start_postgres() if given is None else _prepared(given)
@@ -99,72 +89,35 @@ def running(options: Options, tell: Callable[[str], None]) -> Iterator[tuple[Run
 class _Stack:
     """The parts, in the order in which they are started."""
 
-    data_dir: Path
-    sockets: Path
-    identity: LocalIdentity
+    programs: Programs
     supervisor: Supervisor
     tell: Callable[[str], None]
 
     def start_postgres(self) -> Database:
         with self._timed("PostgreSQL"):
-            cluster = embedded_postgres.prepare(self.data_dir / "postgres", self.sockets / "pg")
-            embedded_postgres.start(cluster, self.supervisor, self._environment())
+            cluster = embedded_postgres.prepare(self.programs.data_dir / "postgres", self.programs.sockets / "pg")
+            embedded_postgres.start(cluster, self.supervisor, self.programs.environment())
             grants.apply(cluster.url)
-        url_of = partial(embedded_postgres.url_of, sockets=cluster.sockets)
-        return Database(url_of(MIGRATOR), lambda schema: url_of(runtime(schema)))
+        return embedded_database(cluster)
 
     def start_services(self, database: Database, metrics_port: int | None) -> None:
-        targets = {service: f"unix:{self.sockets / service}" for service in SCHEMAS}
         with self._timed("migrations, rules and services"):
-            for index, (service, schema) in enumerate(SCHEMAS.items()):
-                environment = self._environment() | {
-                    "FLUX_MIGRATION_DATABASE_URL": database.migration_url,
-                    "FLUX_DATABASE_URL": database.runtime_url(schema),
-                    "FLUX_LISTEN": targets[service],
-                    "FLUX_LAME_DUCK_SECONDS": "0",  # the front door is closed before the services are
-                    "FLUX_READINESS_TARGET": targets["readiness_svc"],
-                    "FLUX_DEBT_TARGET": targets["debt_svc"],
-                    "FLUX_CONDITIONING_TARGET": targets["conditioning_svc"],
-                    "FLUX_AUTH_ISSUER": LOCAL_ISSUER,
-                    "FLUX_AUTH_JWKS": str(self.identity.jwks),
-                }
-                if metrics_port is not None:
-                    environment["FLUX_METRICS_LISTEN"] = f"{METRICS_HOST}:{metrics_port + index}"
-                command = (sys.executable, "-m", service, "migrate", "serve")
-                self.supervisor.start(Program(service, command, environment))
-            for service, target in targets.items():
-                self._wait(service, partial(serves, target))
+            for index, service in enumerate(SCHEMAS):
+                metrics = None if metrics_port is None else f"{METRICS_HOST}:{metrics_port + index}"
+                self.supervisor.start(self.programs.service(service, database, metrics))
+            for service in SCHEMAS:
+                self._wait(service, partial(serves, self.programs.target(service)))
 
     def start_front_door(self, host: str, port: int) -> str:
         url = f"http://{_shown(host)}:{port}"
         with self._timed("Envoy"):
-            environment = (
-                GENEROUS_RATES
-                | self._environment()
-                | {
-                    "FLUX_FRONT_HOST": host,
-                    "FLUX_FRONT_PORT": str(port),
-                    "FLUX_GATEWAY_TARGET": f"unix:{self.sockets / 'gateway'}",
-                    "FLUX_RUN_DIR": str(self.sockets),
-                    "FLUX_AUTH_ISSUER": LOCAL_ISSUER,
-                    "FLUX_AUTH_JWKS": str(self.identity.jwks),
-                    "FLUX_DEVELOPMENT_TOKEN_FILE": str(self.identity.development_token),
-                    "FLUX_CORS_ORIGINS": "*",
-                }
-            )
-            self.supervisor.start(Program("envoy", (sys.executable, "-m", "gateway.envoy"), environment))
+            self.supervisor.start(self.programs.front_door(host, port))
             self._wait("the front door", partial(answers, f"{url}/healthz"))
         return url
 
     def _wait(self, what: str, condition: Callable[[], bool]) -> None:
         if not self.supervisor.wait_until(condition, READY_SECONDS):
-            raise CannotStart(f"{what} is not ready after {READY_SECONDS:.0f} s; see {self.data_dir / 'logs'}")
-
-    def _environment(self) -> dict[str, str]:
-        """Our environment without what belongs to a deployment or to one part alone; compiled modules are kept."""
-        foreign = ("PYTHONDONTWRITEBYTECODE", "FLUX_AUTH_", "FLUX_DEVELOPMENT_", "FLUX_METRICS_", "FLUX_TLS_")
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-        return {"PYTHONPYCACHEPREFIX": str(self.data_dir / "cache"), **inherited, "PYTHONUNBUFFERED": "1"}
+            raise CannotStart(f"{what} is not ready after {READY_SECONDS:.0f} s; see {self.programs.data_dir / 'logs'}")
 
     @contextmanager
     def _timed(self, what: str) -> Iterator[None]:
@@ -172,6 +125,12 @@ class _Stack:
         begun = time.monotonic()
         yield
         self.tell(f"{what} ready after {time.monotonic() - begun:.1f} s")
+
+
+def embedded_database(cluster: embedded_postgres.Cluster) -> Database:
+    """The database of an embedded PostgreSQL, where who reaches its socket may be any role."""
+    url_of = partial(embedded_postgres.url_of, sockets=cluster.sockets)
+    return Database(url_of(MIGRATOR), lambda schema: url_of(runtime(schema)))
 
 
 def _free_port(host: str, port: int, setting: str) -> int:

@@ -1,0 +1,74 @@
+"""The programs of a stack on one machine: what to run, and in which environment."""
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.local_identity import LOCAL_ISSUER, LocalIdentity
+from shared.supervisor import Program
+from shared.walls import SCHEMAS
+
+# Per minute. Here everybody who brings no token is one athlete, at one address; the environment may say otherwise.
+GENEROUS_RATES = {"FLUX_RATE_LIMIT_ATHLETE": "1000000", "FLUX_RATE_LIMIT_ADDRESS": "1000000"}
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database that was prepared: URLs for who migrates it, and for the service of each schema."""
+
+    migration_url: str
+    runtime_url: Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class Programs:
+    """The programs that keep their files in `data_dir` and meet at the sockets in `sockets`."""
+
+    data_dir: Path
+    sockets: Path
+    identity: LocalIdentity
+
+    def target(self, service: str) -> str:
+        """Where a service listens."""
+        return f"unix:{self.sockets / service}"
+
+    def service(self, service: str, database: Database, metrics: str | None = None) -> Program:
+        """A service that brings its schema up to date and then serves; `metrics` is where it tells them, if anywhere."""
+        environment = self.environment() | {
+            "FLUX_MIGRATION_DATABASE_URL": database.migration_url,
+            "FLUX_DATABASE_URL": database.runtime_url(SCHEMAS[service]),
+            "FLUX_LISTEN": self.target(service),
+            "FLUX_LAME_DUCK_SECONDS": "0",  # the front door is closed before the services are
+            "FLUX_READINESS_TARGET": self.target("readiness_svc"),
+            "FLUX_DEBT_TARGET": self.target("debt_svc"),
+            "FLUX_CONDITIONING_TARGET": self.target("conditioning_svc"),
+            "FLUX_AUTH_ISSUER": LOCAL_ISSUER,
+            "FLUX_AUTH_JWKS": str(self.identity.jwks),
+        }
+        if metrics is not None:
+            environment["FLUX_METRICS_LISTEN"] = metrics
+        return Program(service, (sys.executable, "-m", service, "migrate", "serve"), environment)
+
+    def front_door(self, host: str, port: int) -> Program:
+        """Envoy."""
+        environment = {
+            **GENEROUS_RATES,
+            **self.environment(),
+            "FLUX_FRONT_HOST": host,
+            "FLUX_FRONT_PORT": str(port),
+            "FLUX_GATEWAY_TARGET": self.target("gateway"),
+            "FLUX_RUN_DIR": str(self.sockets),
+            "FLUX_AUTH_ISSUER": LOCAL_ISSUER,
+            "FLUX_AUTH_JWKS": str(self.identity.jwks),
+            "FLUX_DEVELOPMENT_TOKEN_FILE": str(self.identity.development_token),
+            "FLUX_CORS_ORIGINS": "*",
+        }
+        return Program("envoy", (sys.executable, "-m", "gateway.envoy"), environment)
+
+    def environment(self) -> dict[str, str]:
+        """Our environment without what belongs to a deployment or to one part alone; compiled modules are kept."""
+        foreign = ("PYTHONDONTWRITEBYTECODE", "FLUX_AUTH_", "FLUX_DEVELOPMENT_", "FLUX_METRICS_", "FLUX_TLS_")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+        return {"PYTHONPYCACHEPREFIX": str(self.data_dir / "cache"), **inherited, "PYTHONUNBUFFERED": "1"}

@@ -1,0 +1,214 @@
+"""A whole FLUX whose processes can be killed one by one: PostgreSQL, three services, gateway and Envoy, all real."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from uuid import UUID
+
+from shared import embedded_postgres, grants
+from shared.cli.programs import Programs
+from shared.cli.stack import answers, embedded_database
+from shared.clock import SystemClock
+from shared.local_identity import LocalIdentity
+from shared.supervisor import Program, Supervisor
+from shared.walls import SCHEMAS
+from tests.faults.nursery import Order
+
+FRONT_DOOR = "envoy"
+PARTS = (*SCHEMAS, FRONT_DOOR)
+READY_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Twist:
+    """How one start of a part differs from the usual one. See Order."""
+
+    crash: tuple[str, int] | None = None
+    sabotage: str | None = None
+    clock_ahead_seconds: float = 0.0
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+class Nursery:
+    """The process that forks services."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.nursery"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=dict(environment),
+            cwd=Path(__file__).parents[2],
+        )
+
+    def fork(self, order: Order) -> "Life":
+        """Starts a process."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        log = Path(order.log)
+        begin = log.stat().st_size if log.exists() else 0
+        self._process.stdin.write(order.to_line())
+        self._process.stdin.flush()
+        return Life(int(self._process.stdout.readline()), log, begin)
+
+    def close(self) -> None:
+        """Ends it, and with it every process that it forked."""
+        self._process.kill()
+        self._process.communicate()
+
+
+class Life:
+    """One process from its start to its death."""
+
+    def __init__(self, pid: int, log: Path, begin: int) -> None:
+        self.was_killed = False
+        self._log, self._begin = log, begin
+        self._ended = asyncio.Event()
+        try:
+            self._handle = os.pidfd_open(pid)
+        except ProcessLookupError:
+            self._ended.set()
+            return
+        asyncio.get_running_loop().add_reader(self._handle, self._bury)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+        return self._ended.is_set()
+
+    def has_said(self, words: str) -> bool:
+        """Whether it has written these words."""
+        with suppress(FileNotFoundError), self._log.open("rb") as log:
+            log.seek(self._begin)
+            return words.encode() in log.read()
+        return False
+
+    def kill(self) -> None:
+        """SIGKILL, if it still runs."""
+        if not self.is_over:
+            self.was_killed = True
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._handle, signal.SIGKILL)
+
+    async def end(self) -> None:
+        """Returns when it has ended."""
+        await self._ended.wait()
+
+    def _bury(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._handle)
+        os.close(self._handle)
+        self._ended.set()
+
+
+class FaultyStack:
+    """The parts of one stack. Nothing restarts them but its user."""
+
+    def __init__(
+        self, programs: Programs, cluster: embedded_postgres.Cluster, port: int, twists: Mapping[str, Twist]
+    ) -> None:
+        self._programs = programs
+        self._cluster = cluster
+        self._nursery = Nursery(programs.environment())
+        self._postgres = Supervisor(programs.data_dir / "logs")
+        self.port = port
+        self.database_url = cluster.url
+        self.parts: dict[str, Life] = {}
+        self.twists = dict(twists)
+        """What is the matter with a part at every start."""
+
+    @property
+    def address(self) -> str:
+        """host:port of the front door."""
+        return f"127.0.0.1:{self.port}"
+
+    def token(self, athlete_id: UUID) -> str:
+        """An access token that stands for an athlete."""
+        return self._programs.identity.mint(athlete_id, SystemClock().now())
+
+    def log_of(self, part: str) -> str:
+        """What a part has written since the stack was made."""
+        return (self._programs.data_dir / "logs" / f"{part}.log").read_text(encoding="utf-8")
+
+    def start_postgres(self) -> None:
+        """Starts PostgreSQL."""
+        embedded_postgres.start(self._cluster, self._postgres, self._programs.environment())
+
+    def stop_postgres(self, number: signal.Signals = signal.SIGINT) -> None:
+        """Stops PostgreSQL: SIGQUIT is its immediate shutdown, after which it has to recover."""
+        if number is not signal.SIGINT:
+            os.kill(int((self._cluster.data / "postmaster.pid").read_text().split("\n", 1)[0]), number)
+        self._postgres.stop()
+
+    def start(self, part: str, crash: tuple[str, int] | None = None) -> Life:
+        """Starts a part; `crash`: the crash point to die at, and the how many-eth time."""
+        twist = self.twists.get(part, Twist())
+        program = self._program(part)
+        order = Order(
+            module=program.command[2],
+            arguments=[verb for verb in program.command[3:] if verb != "migrate" or part not in self.parts],
+            environment={**program.environment, **twist.environment},
+            log=str(self._programs.data_dir / "logs" / f"{part}.log"),
+            crash=crash or twist.crash,
+            sabotage=twist.sabotage,
+            clock_ahead_seconds=twist.clock_ahead_seconds,
+        )
+        life = self._nursery.fork(order)
+        self.parts[part] = life
+        return life
+
+    async def heal(self) -> None:
+        """Starts what does not run, and returns when the front door serves."""
+        for part in PARTS:
+            if part not in self.parts or self.parts[part].is_over:
+                self.start(part)
+        async with asyncio.timeout(READY_SECONDS):
+            while not await asyncio.to_thread(partial(answers, f"http://{self.address}/healthz")):
+                await asyncio.sleep(0.1)
+
+    def close(self) -> None:
+        """Ends everything that runs."""
+        self._nursery.close()
+        self._postgres.stop()
+
+    def _program(self, part: str) -> Program:
+        if part == FRONT_DOOR:
+            return self._programs.front_door("127.0.0.1", self.port)
+        return self._programs.service(part, embedded_database(self._cluster))
+
+
+@asynccontextmanager
+async def running_stack(twists: Mapping[str, Twist] = MappingProxyType({})) -> AsyncIterator[FaultyStack]:
+    """A stack of its own in a folder of its own, healthy to begin with."""
+    with tempfile.TemporaryDirectory(prefix="flux-faults-") as folder:
+        data_dir = Path(folder)
+        sockets = data_dir / "run"
+        sockets.mkdir()
+        for passed_through in (data_dir, sockets):
+            passed_through.chmod(0o711)  # by PostgreSQL's own user
+        identity = LocalIdentity(data_dir)
+        identity.prepare(SystemClock().now())
+        cluster = embedded_postgres.prepare(data_dir / "postgres", sockets / "pg")
+        stack = FaultyStack(Programs(data_dir, sockets, identity), cluster, _free_port(), twists)
+        try:
+            stack.start_postgres()
+            grants.apply(cluster.url)
+            await stack.heal()
+            yield stack
+        finally:
+            stack.close()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])

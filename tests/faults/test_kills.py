@@ -1,0 +1,49 @@
+"""The promises hold while processes are killed all the time; and a service that is broken on purpose is found out."""
+
+import asyncio
+import secrets
+
+import pytest
+
+from shared.crashpoints import Crashpoint
+from tests.faults.promises import ONE_EFFECT
+from tests.faults.run import Report, Run
+from tests.faults.stack import Twist, running_stack
+
+KILLS = 500
+KILLS_OF_A_CONTROL = 5
+SESSIONS = 100
+
+
+def test_every_promise_survives_kills_at_every_moment() -> None:
+    seed = secrets.randbelow(1_000_000)
+    report = asyncio.run(killed_all_over(seed))
+    replay = f"uv run flux faults --kills {KILLS} --seed {seed}"
+    assert report.findings.broken == {}, replay
+    assert report.kills.total() >= KILLS
+    for point in Crashpoint:
+        assert any(how.endswith(point) for how in report.kills), f"nothing died at: {point}; {replay}"
+    completed = sum(bool(session.completed) for _, session in report.history.sessions)
+    assert completed == len(report.history.sessions) >= SESSIONS
+
+
+@pytest.mark.parametrize(
+    ("sabotage", "point"), [("no inbox", Crashpoint.EFFECT_COMMITTED), ("no transaction", Crashpoint.EFFECT_WRITTEN)]
+)
+def test_a_broken_service_is_found_out(sabotage: str, point: Crashpoint) -> None:
+    report = asyncio.run(killed_in_conditioning(Twist(sabotage=sabotage), point))
+    assert ONE_EFFECT in report.findings.broken
+
+
+async def killed_all_over(seed: int) -> Report:
+    async with running_stack() as stack:
+        return await Run(stack, seed).under(lambda kills: kills.total() >= KILLS)
+
+
+async def killed_in_conditioning(twist: Twist, point: Crashpoint) -> Report:
+    """Only the service that is broken is killed, and only where it hurts."""
+    async with running_stack({"conditioning_svc": twist}) as stack:
+        died = f"conditioning_svc: {point}"
+        return await Run(stack, 0).under(
+            lambda kills: kills[died] >= KILLS_OF_A_CONTROL, {"conditioning_svc": (point,)}
+        )
