@@ -1,7 +1,7 @@
 """Where athletes stand, everything that they have earned included."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -35,20 +35,29 @@ class Standings:
                 )
             )
 
-        standing, on_its_way = await asyncio.gather(ask(), self._outbox.on_its_way(athlete_id))
+        # In this order: what is no longer on its way when that is looked up is in every later answer.
+        on_its_way = await self._outbox.on_its_way(athlete_id)
+        standing = await ask()
         # A service that does not answer would not take anything either, and waiting for it would cost the answer.
         unheard = [event for event in on_its_way if _answers(standing, event)]
         if not unheard:
             return standing
         await self._relay.deliver(unheard)
-        if any(isinstance(event.payload, Erased) for event in on_its_way):
-            await self._check_erased(athlete_id)
-        return await ask()
-
-    async def _check_erased(self, athlete_id: UUID) -> None:
-        """Returns if no service has still to forget the athlete: nothing new may come before that."""
-        if any(isinstance(event.payload, Erased) for event in await self._outbox.on_its_way(athlete_id)):
+        still_on_its_way = await self._outbox.on_its_way(athlete_id)
+        if any(isinstance(event.payload, Erased) for event in still_on_its_way):
             raise DependencyUnavailable("your data is being deleted; retry in a moment")
+        return _without_the_deaf(await ask(), still_on_its_way)
+
+
+def _without_the_deaf(standing: Standing, on_its_way: Sequence[Event]) -> Standing:
+    """The standing without the answers of services that have not taken in everything: they tell of the past."""
+    payloads = [event.payload for event in on_its_way]
+    is_ledger_old = any(isinstance(payload, TrainingRecorded) for payload in payloads)
+    is_profile_old = any(isinstance(payload, LevelCompleted | BenchmarkMeasured) for payload in payloads)
+    return Standing(
+        None if is_ledger_old else standing.ledger,
+        None if is_profile_old else standing.profile,
+    )
 
 
 def _answers(standing: Standing, event: Event) -> bool:

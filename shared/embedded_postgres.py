@@ -59,12 +59,22 @@ def prepare(data: Path, sockets: Path) -> Cluster:
 def start(cluster: Cluster, supervisor: Supervisor, environment: Mapping[str, str]) -> None:
     """Starts the server and creates the database unless it is there. Raises ProgramStopped or OSError."""
     _end_leftover(cluster)
-    command = [cluster.binaries / "postgres", "-D", cluster.data, "-k", cluster.sockets, "-c", "listen_addresses="]
     # SIGINT is PostgreSQL's fast shutdown: it does not wait for clients to leave.
-    program = Program("postgres", [str(part) for part in command], environment, signal.SIGINT, cluster.owner)
+    program = Program("postgres", command(cluster), environment, signal.SIGINT, cluster.owner)
     supervisor.start(program)
-    if not supervisor.wait_until(lambda: _accepts(cluster), START_SECONDS):
+    if not supervisor.wait_until(lambda: accepts(cluster), START_SECONDS):
         raise OSError("postgres did not accept connections in time")
+    create_database(cluster)
+
+
+def command(cluster: Cluster) -> list[str]:
+    """What runs the server."""
+    parts = (cluster.binaries / "postgres", "-D", cluster.data, "-k", cluster.sockets, "-c", "listen_addresses=")
+    return [str(part) for part in parts]
+
+
+def create_database(cluster: Cluster) -> None:
+    """Creates the database unless it is there."""
     with psycopg.connect(_admin(cluster), autocommit=True) as connection:
         known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
         if known is None:
@@ -75,7 +85,8 @@ def _admin(cluster: Cluster) -> str:
     return make_conninfo("", user=SUPERUSER, dbname="postgres", host=str(cluster.sockets), connect_timeout=2)
 
 
-def _accepts(cluster: Cluster) -> bool:
+def accepts(cluster: Cluster) -> bool:
+    """Whether the server takes connections."""
     try:
         psycopg.connect(_admin(cluster)).close()
     except psycopg.OperationalError:

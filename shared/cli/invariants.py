@@ -45,18 +45,26 @@ INVARIANTS = (
     Invariant("no event is refused for good", "SELECT event_id FROM session.outbox WHERE delivery = 'DEAD'"),
     Invariant(
         "what counts as applied has arrived",
-        """SELECT event_id FROM session.outbox WHERE delivery = 'APPLIED'
-           AND event_id NOT IN (SELECT event_id FROM arrived)""",
+        """SELECT event_id FROM session.outbox
+           WHERE delivery = 'APPLIED' AND kind IN ('CHECK_IN', 'TRAINING', 'LEVEL', 'BENCHMARK')
+           AND event_id NOT IN (SELECT event_id FROM arrived) AND NOT EXISTS (
+             SELECT FROM session.outbox AS erasure WHERE erasure.athlete_id = outbox.athlete_id
+             AND erasure.kind LIKE 'ERASE%' AND erasure.created_time >= outbox.created_time)""",
     ),
     Invariant(
         "what has arrived was sent, for this athlete and session",
-        """SELECT event_id FROM arrived
-           EXCEPT SELECT event_id FROM session.outbox JOIN arrived USING (event_id, athlete_id, session_id, kind)""",
+        """SELECT event_id FROM arrived WHERE NOT EXISTS (
+             SELECT FROM session.outbox WHERE outbox.event_id = arrived.event_id AND outbox.kind = arrived.kind
+             AND outbox.athlete_id = arrived.athlete_id AND outbox.session_id = arrived.session_id)
+           AND NOT EXISTS (
+             SELECT FROM session.outbox WHERE outbox.athlete_id = arrived.athlete_id
+             AND kind LIKE 'ERASE%' AND delivery = 'PENDING')""",
     ),
     Invariant(
         "only a completed session moves anything",
         """SELECT event_id FROM session.outbox LEFT JOIN session.sessions USING (athlete_id, session_id)
-           WHERE kind <> 'CHECK_IN' AND status IS DISTINCT FROM 'COMPLETED'""",
+           WHERE kind IN ('TRAINING', 'LEVEL', 'BENCHMARK') AND payload ->> 'source' IS DISTINCT FROM 'MANUAL'
+           AND status IS DISTINCT FROM 'COMPLETED'""",
     ),
     Invariant(
         "every granted effect has its event",
@@ -69,7 +77,8 @@ INVARIANTS = (
     ),
     Invariant(
         "no level and no benchmark moves without a granted effect",
-        """SELECT event_id FROM session.outbox WHERE kind IN ('LEVEL', 'BENCHMARK') AND NOT EXISTS (
+        """SELECT event_id FROM session.outbox
+           WHERE kind IN ('LEVEL', 'BENCHMARK') AND payload ->> 'source' IS DISTINCT FROM 'MANUAL' AND NOT EXISTS (
              SELECT FROM session.sessions, json_array_elements(completion -> 'effects') AS effect
              WHERE sessions.athlete_id = outbox.athlete_id AND sessions.session_id = outbox.session_id
              AND effect ->> 'event_id' = outbox.event_id::text AND effect ->> 'verdict' = 'GRANTED')""",

@@ -35,7 +35,7 @@ class Programs:
         return f"unix:{self.sockets / service}"
 
     def service(self, service: str, database: Database, metrics: str | None = None) -> Program:
-        """A service that brings its schema up to date and then serves; `metrics` is where it tells them, if anywhere."""
+        """A service that brings its schema up to date and then serves, and tells metrics at an address, if any."""
         environment = self.environment() | {
             "FLUX_MIGRATION_DATABASE_URL": database.migration_url,
             "FLUX_DATABASE_URL": database.runtime_url(SCHEMAS[service]),

@@ -25,7 +25,7 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True)
 class Order:
-    """A process to run: a module with its arguments, and how it is to fail.
+    """A process to run, and how it is to fail: a module, or a program by its path, with its arguments.
 
     `crash`: die the given time, from 1, that it reaches the crash point. `sabotage`: break it on purpose, by name.
     """
@@ -37,6 +37,7 @@ class Order:
     crash: tuple[str, int] | None = None
     sabotage: str | None = None
     clock_ahead_seconds: float = 0.0
+    user: tuple[int, int] | None = None
 
     def to_line(self) -> str:
         """One line of JSON."""
@@ -93,16 +94,23 @@ def _read_modules() -> None:
 
 
 def _become(order: Order) -> None:
-    parent = os.getppid()
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     log = os.open(order.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for number, file in enumerate((os.open(os.devnull, os.O_RDONLY), log, log)):
         os.dup2(file, number)
     os.environ.clear()
     os.environ.update(order.environment)
+    if order.user is not None:
+        user, group = order.user
+        os.setgroups([])
+        os.setgid(group)
+        os.setuid(user)
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # after the user: changing that forgets it
+    if os.getppid() != parent:
+        os._exit(1)
+    if order.module.startswith("/"):
+        os.execv(order.module, [order.module, *order.arguments])  # noqa: S606 - as subprocess would
     sys.argv = [order.module, *order.arguments]
     if order.crash is not None:
         crashpoints.watch(_Countdown(*order.crash))

@@ -20,13 +20,14 @@ from shared.cli.programs import Programs
 from shared.cli.stack import answers, embedded_database
 from shared.clock import SystemClock
 from shared.local_identity import LocalIdentity
-from shared.supervisor import Program, Supervisor
+from shared.supervisor import Program
 from shared.walls import SCHEMAS
 from tests.faults.nursery import Order
 
 FRONT_DOOR = "envoy"
 PARTS = (*SCHEMAS, FRONT_DOOR)
 READY_SECONDS = 30.0
+LOOK_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -98,8 +99,13 @@ class Life:
         """SIGKILL, if it still runs."""
         if not self.is_over:
             self.was_killed = True
+            self.signal(signal.SIGKILL)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends it a signal, if it still runs."""
+        if not self.is_over:
             with suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._handle, signal.SIGKILL)
+                signal.pidfd_send_signal(self._handle, number)
 
     async def end(self) -> None:
         """Returns when it has ended."""
@@ -120,7 +126,8 @@ class FaultyStack:
         self._programs = programs
         self._cluster = cluster
         self._nursery = Nursery(programs.environment())
-        self._postgres = Supervisor(programs.data_dir / "logs")
+        self._postgres: Life | None = None
+        (programs.data_dir / "logs").mkdir()
         self.port = port
         self.database_url = cluster.url
         self.parts: dict[str, Life] = {}
@@ -140,15 +147,32 @@ class FaultyStack:
         """What a part has written since the stack was made."""
         return (self._programs.data_dir / "logs" / f"{part}.log").read_text(encoding="utf-8")
 
-    def start_postgres(self) -> None:
-        """Starts PostgreSQL."""
-        embedded_postgres.start(self._cluster, self._postgres, self._programs.environment())
+    @property
+    def dead(self) -> list[str]:
+        """The parts that do not run."""
+        return [part for part, life in self.parts.items() if life.is_over]
 
-    def stop_postgres(self, number: signal.Signals = signal.SIGINT) -> None:
-        """Stops PostgreSQL: SIGQUIT is its immediate shutdown, after which it has to recover."""
-        if number is not signal.SIGINT:
-            os.kill(int((self._cluster.data / "postmaster.pid").read_text().split("\n", 1)[0]), number)
-        self._postgres.stop()
+    def socket_of(self, part: str) -> Path:
+        """Where a service listens, or PostgreSQL as `postgres`."""
+        if part == "postgres":
+            return self._cluster.sockets / ".s.PGSQL.5432"
+        return Path(self._programs.target(part).removeprefix("unix:"))
+
+    async def start_postgres(self) -> None:
+        """Starts PostgreSQL, and returns when it takes connections."""
+        program, *arguments = embedded_postgres.command(self._cluster)
+        log = str(self._programs.data_dir / "logs" / "postgres.log")
+        environment = self._programs.environment()
+        self._postgres = self._nursery.fork(Order(program, arguments, environment, log, user=self._cluster.owner))
+        async with asyncio.timeout(READY_SECONDS):
+            while not await asyncio.to_thread(embedded_postgres.accepts, self._cluster):
+                await asyncio.sleep(LOOK_SECONDS)
+
+    async def crash_postgres(self) -> None:
+        """The immediate shutdown of PostgreSQL: it drops everybody, and has to recover when it starts again."""
+        if self._postgres is not None:
+            self._postgres.signal(signal.SIGQUIT)
+            await self._postgres.end()
 
     def start(self, part: str, crash: tuple[str, int] | None = None) -> Life:
         """Starts a part; `crash`: the crash point to die at, and the how many-eth time."""
@@ -176,10 +200,10 @@ class FaultyStack:
             while not await asyncio.to_thread(partial(answers, f"http://{self.address}/healthz")):
                 await asyncio.sleep(0.1)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Ends everything that runs."""
+        await self.crash_postgres()
         self._nursery.close()
-        self._postgres.stop()
 
     def _program(self, part: str) -> Program:
         if part == FRONT_DOOR:
@@ -188,8 +212,8 @@ class FaultyStack:
 
 
 @asynccontextmanager
-async def running_stack(twists: Mapping[str, Twist] = MappingProxyType({})) -> AsyncIterator[FaultyStack]:
-    """A stack of its own in a folder of its own, healthy to begin with."""
+async def new_stack(twists: Mapping[str, Twist] = MappingProxyType({})) -> AsyncIterator[FaultyStack]:
+    """A stack of its own in a folder of its own, of which only PostgreSQL runs yet."""
     with tempfile.TemporaryDirectory(prefix="flux-faults-") as folder:
         data_dir = Path(folder)
         sockets = data_dir / "run"
@@ -201,12 +225,20 @@ async def running_stack(twists: Mapping[str, Twist] = MappingProxyType({})) -> A
         cluster = embedded_postgres.prepare(data_dir / "postgres", sockets / "pg")
         stack = FaultyStack(Programs(data_dir, sockets, identity), cluster, _free_port(), twists)
         try:
-            stack.start_postgres()
+            await stack.start_postgres()
+            embedded_postgres.create_database(cluster)
             grants.apply(cluster.url)
-            await stack.heal()
             yield stack
         finally:
-            stack.close()
+            await stack.close()
+
+
+@asynccontextmanager
+async def running_stack(twists: Mapping[str, Twist] = MappingProxyType({})) -> AsyncIterator[FaultyStack]:
+    """A new stack that is healthy to begin with."""
+    async with new_stack(twists) as stack:
+        await stack.heal()
+        yield stack
 
 
 def _free_port() -> int:

@@ -19,7 +19,8 @@ import httpx
 import pytest
 
 from gateway.caller import PUBLIC_SERVICES
-from shared.cli.stack import GENEROUS_RATES, answers, serves
+from shared.cli.programs import GENEROUS_RATES
+from shared.cli.stack import answers, serves
 from shared.local_identity import DEVELOPMENT_ATHLETE
 from tests.conftest import Stack
 from tests.contract.descriptors import HTTP, Method, methods
