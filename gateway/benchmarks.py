@@ -34,8 +34,9 @@ class Benchmarks:
         replayed = kept is not None
         if kept is None:
             event = Event(event_id, athlete_id, claim.benchmark_id, self._measured(claim))
-            replayed = not await self._outbox.put_new(event)
-            kept = await self._outbox.find(athlete_id, event_id) if replayed else event
+            kept = await self._outbox.put_new(event)
+            replayed = kept is None
+            kept = kept or await self._outbox.find(athlete_id, event_id)
         assert kept is not None and isinstance(kept.payload, BenchmarkMeasured)  # noqa: S101, PT018 - it was just put
         claim.check_same(kept.payload)
         delivery = await self._delivery(kept)

@@ -103,11 +103,15 @@ class Outbox:
             row = (await connection.execute(select(*_EVENT).where(outbox.c.event_id == event_id))).first()
         return None if row is None else _event(row)
 
-    async def put_new(self, event: Event) -> bool:
-        """Adds an event that the caller goes on to deliver itself; False if there is one of this id already."""
-        added = insert(outbox).values(_row(event, HOLD)).on_conflict_do_nothing().returning(outbox.c.event_id)
+    async def put_new(self, event: Event) -> Event | None:
+        """Adds an event that the caller goes on to deliver itself, and answers it as stored.
+
+        None if there is one of this id already.
+        """
+        added = insert(outbox).values(_row(event, HOLD)).on_conflict_do_nothing().returning(*_EVENT)
         async with self._database.autocommit(Sight.of([event.athlete_id])) as connection:
-            return (await connection.execute(added)).first() is not None
+            row = (await connection.execute(added)).first()
+        return None if row is None else _event(row)
 
     async def hold_due(self, limit: int) -> list[Event]:
         """At most `limit` events that are due and that nobody holds, now held by the caller."""

@@ -85,12 +85,14 @@ def test_time_trial_counts_once(store: ProfileStore) -> None:
     assert store.profiles([ATHLETE], NOW - WEEK)[ATHLETE].recent == (Done(HIIT, NOW),)
 
 
-def test_without_limits_nothing_is_looked_up(database: Database, store: ProfileStore) -> None:
+def test_without_limits_no_work_that_was_done_is_looked_up(database: Database, store: ProfileStore) -> None:
     keep(store, ago(HIIT, timedelta(days=1)))
     said: list[str] = []
     event.listen(database._engine, "before_cursor_execute", lambda *call: said.append(call[2]))
     assert store.profiles([ATHLETE], looks_back_to(CLASSIC.rules, NOW))[ATHLETE].recent == ()
-    assert not any("inbox" in statement for statement in said)
+    assert not any("inbox.planned_level" in statement for statement in said)
+    store.profiles([ATHLETE], looks_back_to(EVIDENCE.rules, NOW))
+    assert any("inbox.planned_level" in statement for statement in said)
 
 
 def test_look_back_reads_one_range_of_the_index(database_url: str, store: ProfileStore) -> None:

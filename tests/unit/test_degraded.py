@@ -14,7 +14,7 @@ from gateway.convert import internal
 from gateway.domain.composition import compose
 from gateway.domain.inputs import ConditioningProfile, Inputs, without_conditioning
 from gateway.domain.plan import Effort, Plan, Protocol, Ruleset, State
-from gateway.domain.session import BenchmarkMeasured, EffectKind, LevelCompleted, Verdict
+from gateway.domain.session import BenchmarkMeasured, EffectKind, LevelCompleted, LevelFailed, Verdict
 from gateway.domain.settlement import settle
 from shared import rules_loader
 from shared.rpc import deadline
@@ -70,7 +70,9 @@ def test_it_moves_no_level_whatever_is_logged(state: State) -> None:
     kinds = {effect.kind: effect.verdict for effect in completion.effects}
     assert kinds[EffectKind.CONDITIONING_LEVEL] is Verdict.NOT_APPLICABLE
     assert EffectKind.BENCHMARK not in kinds
-    assert not [event for event in events if isinstance(event.payload, LevelCompleted | BenchmarkMeasured)]
+    assert not [
+        event for event in events if isinstance(event.payload, LevelCompleted | LevelFailed | BenchmarkMeasured)
+    ]
 
 
 def test_it_survives_being_stored() -> None:
