@@ -34,7 +34,7 @@ from gateway.domain.session import (
     Status,
     Verdict,
 )
-from gateway.domain.sets import LoggedSet, StoredSet, metadata_violations, rounded_weight
+from gateway.domain.sets import LoggedSet, StoredSet, metadata_violations, mixed_revisions, rounded_weight
 from gateway.domain.trends import TrendPoint
 from shared.errors import FieldViolation, InvalidRequest
 from shared.rpc import wire
@@ -106,6 +106,7 @@ def logged_sets(messages: Iterable[session_pb2.WorkoutSet]) -> list[LoggedSet]:
                 is_deleted=message.is_deleted,
             )
         )
+    violations += mixed_revisions(sets, "sets")
     if violations:
         raise InvalidRequest.of(violations)
     return sets

@@ -1,7 +1,7 @@
 """Sets as athletes log them: what is accepted, and what is kept of it."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -103,6 +103,15 @@ def _is_kept(sent: LoggedSet, kept: LoggedSet) -> bool:
         return True
     unrevised = replace(kept, client_rev=None, device_id="", metadata=kept.metadata or {})
     return replace(sent, client_rev=None, device_id="", metadata=sent.metadata or {}) == unrevised
+
+
+def mixed_revisions(sets: Sequence[LoggedSet], field: str) -> Iterator[FieldViolation]:
+    """What is wrong with the revisions of sets that come together: which of them wins must not hang on their order."""
+    revised = {logged.key for logged in sets if logged.client_rev is not None}
+    for index, logged in enumerate(sets):
+        if logged.client_rev is None and logged.key in revised:
+            message = "must be given for all sets of one exercise and index that are sent together, or for none of them"
+            yield FieldViolation(f"{field}[{index}].client_rev", message, "MIXED_REVISIONS")
 
 
 def newest_only(sets: Iterable[LoggedSet]) -> tuple[LoggedSet, ...]:

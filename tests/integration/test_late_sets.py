@@ -68,6 +68,18 @@ def test_a_set_that_is_deleted_proves_nothing(app: AppClient) -> None:
     assert verdicts(app.post(f"{session}:complete", {}))["EFFECT_KIND_SLOT_DEBT SQUAT"] == WITHHELD
 
 
+def test_sets_of_one_request_at_one_position_all_have_a_revision_or_none_has(app: AppClient) -> None:
+    session = start(app)
+    for sets in ([SQUATS | {"client_rev": 2}, SQUATS], [SQUATS, SQUATS | {"client_rev": 2}]):
+        for path in ("/sets", ":complete"):
+            status, error = app.refused(f"{session}{path}", {"sets": sets})
+            (violation,) = error["details"][1]["field_violations"]
+            without = 1 if "client_rev" in sets[0] else 0
+            assert (status, violation["field"]) == (400, f"sets[{without}].client_rev")
+    assert app.get(session)["session"]["sets"] == []
+    app.post(f"{session}/sets", {"sets": [SQUATS | {"client_rev": 2}, SQUATS | {"set_index": 1}]})
+
+
 def test_sets_that_come_with_a_repeated_completion_count_too(app: AppClient) -> None:
     session = start(app)
     app.post(f"{session}:complete", {})
