@@ -7,7 +7,7 @@ from uuid import UUID
 
 from gateway.clients import Services
 from gateway.domain.inputs import Standing
-from gateway.domain.session import BenchmarkMeasured, Erased, Event, LevelCompleted, TrainingRecorded
+from gateway.domain.session import BenchmarkMeasured, Erased, Event, LevelCompleted, LevelFailed, TrainingRecorded
 from gateway.outbox import Outbox
 from gateway.relay import Relay
 from shared.errors import DependencyUnavailable
@@ -53,7 +53,7 @@ def _without_the_deaf(standing: Standing, on_its_way: Sequence[Event]) -> Standi
     """The standing without the answers of services that have not taken in everything: they tell of the past."""
     payloads = [event.payload for event in on_its_way]
     is_ledger_old = any(isinstance(payload, TrainingRecorded) for payload in payloads)
-    is_profile_old = any(isinstance(payload, LevelCompleted | BenchmarkMeasured) for payload in payloads)
+    is_profile_old = any(isinstance(payload, LevelCompleted | LevelFailed | BenchmarkMeasured) for payload in payloads)
     return Standing(
         None if is_ledger_old else standing.ledger,
         None if is_profile_old else standing.profile,
@@ -64,7 +64,7 @@ def _answers(standing: Standing, event: Event) -> bool:
     match event.payload:
         case TrainingRecorded():
             return standing.ledger is not None
-        case LevelCompleted() | BenchmarkMeasured():
+        case LevelCompleted() | LevelFailed() | BenchmarkMeasured():
             return standing.profile is not None
         case _:
             return True

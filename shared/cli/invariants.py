@@ -32,7 +32,8 @@ EXAMPLES = 3
 _ARRIVED = b"""WITH arrived AS (
   SELECT event_id, athlete_id, session_id, 'CHECK_IN' AS kind FROM readiness.check_ins
   UNION ALL SELECT event_id, athlete_id, session_id, 'TRAINING' FROM debt.inbox
-  UNION ALL SELECT event_id, athlete_id, session_id, CASE WHEN planned_level IS NULL THEN 'BENCHMARK' ELSE 'LEVEL' END
+  UNION ALL SELECT event_id, athlete_id, session_id, CASE
+      WHEN planned_level IS NOT NULL THEN 'LEVEL' WHEN failed_level IS NOT NULL THEN 'FAILURE' ELSE 'BENCHMARK' END
     FROM conditioning.inbox)
 """
 
@@ -46,7 +47,7 @@ INVARIANTS = (
     Invariant(
         "what counts as applied has arrived",
         """SELECT event_id FROM session.outbox
-           WHERE delivery = 'APPLIED' AND kind IN ('CHECK_IN', 'TRAINING', 'LEVEL', 'BENCHMARK')
+           WHERE delivery = 'APPLIED' AND kind IN ('CHECK_IN', 'TRAINING', 'LEVEL', 'FAILURE', 'BENCHMARK')
            AND event_id NOT IN (SELECT event_id FROM arrived) AND NOT EXISTS (
              SELECT FROM session.outbox AS erasure WHERE erasure.athlete_id = outbox.athlete_id
              AND erasure.kind LIKE 'ERASE%' AND erasure.created_time >= outbox.created_time)""",
