@@ -4,6 +4,7 @@ import json
 import random
 import re
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -55,12 +56,17 @@ def _spoil(rng: random.Random, values: dict[str, Any]) -> None:
                 container, key = rng.choice(places)
                 del container[key]
             case 1:
-                values[rng.choice(("unknown", "", "\0", "athlete_id", "sessionId", "@type", "1"))] = rng.choice(VALUES)
+                values[rng.choice(("unknown", "", "\0", "athlete_id", "sessionId", "@type", "1"))] = _value(rng)
             case _ if places:
                 container, key = rng.choice(places)
-                container[key] = rng.choice(VALUES)
+                container[key] = _value(rng)
                 if isinstance(container, list):
                     container *= rng.choice((1, 1, 257))
+
+
+def _value(rng: random.Random) -> Any:
+    """A value of its own, for what is put into it must not be in the next one too."""
+    return deepcopy(rng.choice(VALUES))
 
 
 def _places(value: Any) -> Iterator[Place]:
