@@ -1,6 +1,5 @@
 """Starts programs, watches them, and stops them in reverse order. None outlives its supervisor."""
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -13,12 +12,12 @@ from pathlib import Path
 
 STOP_SECONDS = 10.0
 LAST_LINES = 15
-_PR_SET_PDEATHSIG = 1
+_TIED = str(Path(__file__).with_name("tied.py"))
 
 
 @dataclass(frozen=True)
 class Program:
-    """A program to run. `user`: name of the system user to run it as, None for the present one."""
+    """A program to run. `user`: ids of the user and group to run it as, None for the present ones."""
 
     name: str
     command: Sequence[str]
@@ -45,20 +44,17 @@ class Supervisor:
 
     def start(self, program: Program) -> None:
         """Starts a program in a session of its own, so that Ctrl-C reaches only the supervisor."""
-        user, group = program.user or (None, None)
+        ids = ":".join(map(str, program.user or ()))
+        tied = [sys.executable, "-I", "-S", _TIED, str(os.getpid()), str(int(program.stop_signal)), ids]
         with self._log(program).open("wb") as log:
             process = subprocess.Popen(
-                program.command,
+                [*tied, *program.command],
                 env=dict(program.environment),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 umask=0o077,
-                user=user,
-                group=group,
-                extra_groups=None if user is None else [],
-                preexec_fn=_die_with_parent(program.stop_signal),  # noqa: PLW1509 - the supervisor has one thread
             )
         self._running.append((program, process))
 
@@ -98,17 +94,3 @@ class Supervisor:
 
     def _log(self, program: Program) -> Path:
         return self._logs / f"{program.name}.log"
-
-
-def _die_with_parent(stop_signal: signal.Signals) -> Callable[[], None] | None:
-    """On Linux, asks the kernel to stop the program when the supervisor is killed and cannot."""
-    if sys.platform != "linux":
-        return None
-    prctl, supervisor = ctypes.CDLL(None).prctl, os.getpid()
-
-    def ask() -> None:
-        prctl(_PR_SET_PDEATHSIG, stop_signal)
-        if os.getppid() != supervisor:
-            os.kill(os.getpid(), stop_signal)
-
-    return ask
