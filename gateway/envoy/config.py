@@ -55,6 +55,23 @@ def public_calls(descriptors: FileDescriptorSet) -> tuple[Call, ...]:
 
 
 @dataclass(frozen=True)
+class Endpoint:
+    """Where a gateway listens: a socket, or a host and port."""
+
+    socket: str | None
+    host: str
+    port: str
+
+    @classmethod
+    def of(cls, target: str) -> Self:
+        """Of unix:/path or host:port."""
+        if target.startswith("unix:"):
+            return cls(target.removeprefix("unix:"), "", "")
+        host, _, port = target.rpartition(":")
+        return cls(None, host.strip("[]"), port)
+
+
+@dataclass(frozen=True)
 class KeyServer:
     """Where Envoy fetches the issuer's public keys."""
 
@@ -89,14 +106,10 @@ def render(front_door: FrontDoor, descriptors: FileDescriptorSet, descriptor_pat
     environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701
     template = environment.from_string(resources.files(__package__).joinpath("front_door.yaml.j2").read_text("utf-8"))
     calls = public_calls(descriptors)
-    unix_path = front_door.gateway.removeprefix("unix:") if front_door.gateway.startswith("unix:") else None
-    host, _, port = front_door.gateway.rpartition(":")
     jwks = front_door.identity.jwks
     return template.render(
         door=front_door,
-        gateway_socket=unix_path,
-        gateway_host=host.strip("[]"),
-        gateway_port=port,
+        gateways=[Endpoint.of(gateway) for gateway in front_door.gateways],
         descriptor_path=descriptor_path,
         services=PUBLIC_SERVICES,
         health_service=HEALTH_SERVICE,

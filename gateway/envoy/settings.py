@@ -38,7 +38,7 @@ class FrontDoor:
 
     host: str
     port: int
-    gateway: str  # unix:/path, or host:port
+    gateways: tuple[str, ...]  # its replicas: each unix:/path, or each host:port
     run_dir: Path
     identity: IdentitySettings
     development_token: str = ""
@@ -52,9 +52,9 @@ class FrontDoor:
         """Reads the FLUX_… variables. Raises SettingsError that names every problem."""
         host = environ.get("FLUX_FRONT_HOST", "127.0.0.1")
         port = environ.get("FLUX_FRONT_PORT")
-        gateway = environ.get("FLUX_GATEWAY_TARGET")
+        gateways = _list(environ.get("FLUX_GATEWAY_TARGET", ""))
         run_dir = environ.get("FLUX_RUN_DIR")
-        origins = tuple(part.strip() for part in environ.get("FLUX_CORS_ORIGINS", "").split(",") if part.strip())
+        origins = _list(environ.get("FLUX_CORS_ORIGINS", ""))
         problems: list[str] = []
         identity = _read(IdentitySettings, environ, problems)
         development = _read(DevelopmentSettings, environ, problems)
@@ -64,16 +64,16 @@ class FrontDoor:
         problems += [
             *_problems_of_host(host),
             *_problems_of_port(port),
-            *_problems_of_gateway(gateway),
+            *_problems_of_gateways(gateways),
             *_problems_of_run_dir(run_dir),
             *_problems_of_origins(origins),
         ]
         if identity is not None and development is not None and not identity.is_local:
             problems += _problems_of_a_deployment(development.token, origins)
-        if problems or not (identity and development and rates and tls and load and port and gateway and run_dir):
+        if problems or not (identity and development and rates and tls and load and port and run_dir):
             raise SettingsError(problems)
         limits = Limits(calls=load.max_calls)
-        return cls(host, int(port), gateway, Path(run_dir), identity, development.token, origins, rates, tls, limits)
+        return cls(host, int(port), gateways, Path(run_dir), identity, development.token, origins, rates, tls, limits)
 
     @property
     def configuration(self) -> Path:
@@ -99,6 +99,10 @@ class FrontDoor:
     def access_log(self) -> Path:
         """The file that gets one JSON line per request."""
         return self.run_dir / "access.log"
+
+
+def _list(raw: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in raw.split(",") if part.strip())
 
 
 def _read[T](shape: type[T], environ: Mapping[str, str], problems: list[str]) -> T | None:
@@ -130,20 +134,23 @@ def _problems_of_port(port: str | None) -> Iterator[str]:
         yield f"FLUX_FRONT_PORT must be a whole number from 1 to 65535, not {port!r}"
 
 
-def _problems_of_gateway(gateway: str | None) -> Iterator[str]:
-    expected = "unix:/path/to/socket or host:port"
-    if gateway is None:
+def _problems_of_gateways(gateways: tuple[str, ...]) -> Iterator[str]:
+    expected = "unix:/path/to/socket or host:port, for several gateways a list with commas"
+    if not gateways:
         yield f"FLUX_GATEWAY_TARGET is not set: the address of the gateway, {expected}"
-    elif gateway.startswith("unix:"):
-        path = gateway.removeprefix("unix:")
-        if not path.startswith("/"):
-            yield f"FLUX_GATEWAY_TARGET must be {expected}, and the path absolute, not {gateway!r}"
-        elif len(path.encode()) > _MAX_SOCKET_PATH:
-            yield f"FLUX_GATEWAY_TARGET: a socket path has at most {_MAX_SOCKET_PATH} bytes"
-    else:
-        host, _, port = gateway.rpartition(":")
-        if not _HOST.fullmatch(host) or any(_problems_of_port(port)):
-            yield f"FLUX_GATEWAY_TARGET must be {expected}, not {gateway!r}"
+    if len({gateway.startswith("unix:") for gateway in gateways}) > 1:
+        yield "FLUX_GATEWAY_TARGET must be sockets alone, or hosts alone"
+    for gateway in gateways:
+        if gateway.startswith("unix:"):
+            path = gateway.removeprefix("unix:")
+            if not path.startswith("/"):
+                yield f"FLUX_GATEWAY_TARGET must be {expected}, and the path absolute, not {gateway!r}"
+            elif len(path.encode()) > _MAX_SOCKET_PATH:
+                yield f"FLUX_GATEWAY_TARGET: a socket path has at most {_MAX_SOCKET_PATH} bytes"
+        else:
+            host, _, port = gateway.rpartition(":")
+            if not _HOST.fullmatch(host) or any(_problems_of_port(port)):
+                yield f"FLUX_GATEWAY_TARGET must be {expected}, not {gateway!r}"
 
 
 def _problems_of_run_dir(run_dir: str | None) -> Iterator[str]:

@@ -41,8 +41,9 @@ class Report:
 class Run:
     """A stack under load."""
 
-    def __init__(self, stack: FaultyStack, seed: int) -> None:
+    def __init__(self, stack: FaultyStack, seed: int, athletes: int = ATHLETES) -> None:
         self.report = Report(seed)
+        self._athletes = athletes
         self._stack = stack
         self._callers: dict[UUID, Caller] = {}
 
@@ -62,7 +63,7 @@ class Run:
         async with grpc.aio.insecure_channel(self._stack.address, CHANNEL_OPTIONS) as channel:
             troubled = asyncio.create_task(trouble())
             async with asyncio.TaskGroup() as tasks:
-                for lane in range(ATHLETES):
+                for lane in range(self._athletes):
                     tasks.create_task(self._train(channel, lane, troubled.done))
                 await troubled
                 await self._stack.heal()

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -17,7 +17,7 @@ from uuid import UUID
 
 from shared import embedded_postgres, grants
 from shared.cli.programs import Programs
-from shared.cli.stack import answers, embedded_database
+from shared.cli.stack import answers, embedded_database, serves
 from shared.clock import SystemClock
 from shared.local_identity import LocalIdentity
 from shared.supervisor import Program
@@ -25,7 +25,8 @@ from shared.walls import SCHEMAS
 from tests.faults.nursery import Order
 
 FRONT_DOOR = "envoy"
-PARTS = (*SCHEMAS, FRONT_DOOR)
+SECOND = "@2"
+"""What the name of a part's second replica ends in."""
 READY_SECONDS = 30.0
 LOOK_SECONDS = 0.05
 
@@ -121,8 +122,16 @@ class FaultyStack:
     """The parts of one stack. Nothing restarts them but its user."""
 
     def __init__(
-        self, programs: Programs, cluster: embedded_postgres.Cluster, port: int, twists: Mapping[str, Twist]
+        self,
+        programs: Programs,
+        cluster: embedded_postgres.Cluster,
+        port: int,
+        twists: Mapping[str, Twist],
+        *,
+        is_twofold: bool,
     ) -> None:
+        replicas = ("", SECOND) if is_twofold else ("",)
+        self._replicas = {service: [f"{service}{replica}" for replica in replicas] for service in SCHEMAS}
         self._programs = programs
         self._cluster = cluster
         self._nursery = Nursery(programs.environment())
@@ -146,6 +155,11 @@ class FaultyStack:
     def log_of(self, part: str) -> str:
         """What a part has written since the stack was made."""
         return (self._programs.data_dir / "logs" / f"{part}.log").read_text(encoding="utf-8")
+
+    @property
+    def services(self) -> list[str]:
+        """Every replica of every service."""
+        return [part for replicas in self._replicas.values() for part in replicas]
 
     @property
     def dead(self) -> list[str]:
@@ -193,12 +207,21 @@ class FaultyStack:
 
     async def heal(self) -> None:
         """Starts what does not run, and returns when the front door serves."""
-        for part in PARTS:
+        for part in (*self.services, FRONT_DOOR):
             if part not in self.parts or self.parts[part].is_over:
                 self.start(part)
         async with asyncio.timeout(READY_SECONDS):
             while not await asyncio.to_thread(partial(answers, f"http://{self.address}/healthz")):
                 await asyncio.sleep(0.1)
+
+    async def restart(self, part: str) -> None:
+        """Stops a replica of a service as an orchestrator does, starts it, and returns when it serves."""
+        self.parts[part].signal(signal.SIGTERM)
+        await self.parts[part].end()
+        self.start(part)
+        async with asyncio.timeout(READY_SECONDS):
+            while not await asyncio.to_thread(serves, self._programs.target(part)):
+                await asyncio.sleep(LOOK_SECONDS)
 
     async def close(self) -> None:
         """Ends everything that runs."""
@@ -207,13 +230,25 @@ class FaultyStack:
 
     def _program(self, part: str) -> Program:
         if part == FRONT_DOOR:
-            return self._programs.front_door("127.0.0.1", self.port)
-        return self._programs.service(part, embedded_database(self._cluster))
+            program = self._programs.front_door("127.0.0.1", self.port)
+            sockets = map(self._programs.target, self._replicas["gateway"])
+            return replace(program, environment={**program.environment, "FLUX_GATEWAY_TARGET": ",".join(sockets)})
+        program = self._programs.service(part.removesuffix(SECOND), embedded_database(self._cluster))
+        targets = {
+            f"FLUX_{SCHEMAS[service].upper()}_TARGET": ",".join(map(self._programs.target, replicas)).replace(
+                ",unix:", ","
+            )
+            for service, replicas in self._replicas.items()
+        }
+        own = {"FLUX_LISTEN": self._programs.target(part)}
+        return replace(program, environment={**program.environment, **targets, **own})
 
 
 @asynccontextmanager
-async def new_stack(twists: Mapping[str, Twist] = MappingProxyType({})) -> AsyncIterator[FaultyStack]:
-    """A stack of its own in a folder of its own, of which only PostgreSQL runs yet."""
+async def new_stack(
+    twists: Mapping[str, Twist] = MappingProxyType({}), *, is_twofold: bool = False
+) -> AsyncIterator[FaultyStack]:
+    """A stack of its own in a folder of its own, of which only PostgreSQL runs yet. Twofold: two of each service."""
     with tempfile.TemporaryDirectory(prefix="flux-faults-") as folder:
         data_dir = Path(folder)
         sockets = data_dir / "run"
@@ -223,7 +258,8 @@ async def new_stack(twists: Mapping[str, Twist] = MappingProxyType({})) -> Async
         identity = LocalIdentity(data_dir)
         identity.prepare(SystemClock().now())
         cluster = embedded_postgres.prepare(data_dir / "postgres", sockets / "pg")
-        stack = FaultyStack(Programs(data_dir, sockets, identity), cluster, _free_port(), twists)
+        programs = Programs(data_dir, sockets, identity)
+        stack = FaultyStack(programs, cluster, _free_port(), twists, is_twofold=is_twofold)
         try:
             await stack.start_postgres()
             embedded_postgres.create_database(cluster)
@@ -234,9 +270,11 @@ async def new_stack(twists: Mapping[str, Twist] = MappingProxyType({})) -> Async
 
 
 @asynccontextmanager
-async def running_stack(twists: Mapping[str, Twist] = MappingProxyType({})) -> AsyncIterator[FaultyStack]:
+async def running_stack(
+    twists: Mapping[str, Twist] = MappingProxyType({}), *, is_twofold: bool = False
+) -> AsyncIterator[FaultyStack]:
     """A new stack that is healthy to begin with."""
-    async with new_stack(twists) as stack:
+    async with new_stack(twists, is_twofold=is_twofold) as stack:
         await stack.heal()
         yield stack
 

@@ -242,10 +242,25 @@ def test_a_bad_environment_reports_every_problem_at_once() -> None:
     assert {variable for variable in bad if variable in str(raised.value)} == set(bad)
 
 
-@pytest.mark.parametrize("target", ["gateway", "gateway:", ":50051", "gateway:0", "http://gateway:50051", "unix:", ""])
+@pytest.mark.parametrize(
+    "target", ["gateway", "gateway:", ":50051", "gateway:0", "http://gateway:50051", "unix:", "", "gateway:1,x"]
+)
 def test_a_gateway_target_must_be_a_socket_or_host_and_port(target: str) -> None:
     with pytest.raises(SettingsError, match="FLUX_GATEWAY_TARGET"):
         FrontDoor.from_environment(environment(Path("/run/flux"), target))
+
+
+def test_gateways_are_sockets_alone_or_hosts_alone() -> None:
+    with pytest.raises(SettingsError, match="sockets alone, or hosts alone"):
+        FrontDoor.from_environment(environment(Path("/run/flux"), f"{UNIX_TARGET},gateway:50051"))
+
+
+def test_several_gateways_share_the_calls(descriptors: FileDescriptorSet) -> None:
+    config = rendered(descriptors, FLUX_GATEWAY_TARGET="one:50051, [::1]:50052")
+    (cluster,) = (one for one in config["static_resources"]["clusters"] if one["name"] == "gateway")
+    (locality,) = cluster["load_assignment"]["endpoints"]
+    addresses = [one["endpoint"]["address"]["socket_address"] for one in locality["lb_endpoints"]]
+    assert addresses == [{"address": "one", "port_value": 50051}, {"address": "::1", "port_value": 50052}]
 
 
 def test_the_process_says_what_is_wrong_and_ends() -> None:
