@@ -9,7 +9,7 @@ from flux.conditioning.v1 import conditioning_service_pb2 as pb
 from flux.conditioning.v1 import conditioning_service_pb2_grpc as pb_grpc
 
 from conditioning_svc import convert
-from conditioning_svc.domain import ConditioningEvent, Profile, apply, check_event, looks_back_to
+from conditioning_svc.domain import ConditioningEvent, Profile, apply, as_of, check_event, looks_back_to
 from conditioning_svc.rules import ConditioningRules
 from conditioning_svc.store import ProfileStore
 from shared.clock import Clock
@@ -33,8 +33,12 @@ class ConditioningServicer(pb_grpc.ConditioningServiceServicer):
         athlete_ids = [UUID(athlete_id) for athlete_id in request.athlete_ids]
         rules = self._shelf.get(request.content_hash)
         now = wire.from_timestamp(request.time) if request.HasField("time") else self._clock.now()
-        profiles = self._store.profiles(athlete_ids, looks_back_to(rules.rules, now))
-        answers = [convert.profile(a, profiles[a], rules.rules, now) for a in athlete_ids]
+        moments = wire.moments(request.times, now, len(athlete_ids))
+        profiles = self._store.profiles(athlete_ids, looks_back_to(rules.rules, min(moments)))
+        answers = [
+            convert.profile(a, as_of(profiles[a], rules.rules, moment), rules.rules, moment)
+            for a, moment in zip(athlete_ids, moments, strict=True)
+        ]
         return pb.BatchPrescribeResponse(profiles=answers, ruleset=_stamp(rules))
 
     def BatchPrescribeFor(

@@ -34,8 +34,12 @@ class DebtServicer(pb_grpc.DebtServiceServicer):
         rules = self._shelf.get(request.content_hash)
         now = wire.from_timestamp(request.time) if request.HasField("time") else self._clock.now()
         athlete_ids = [UUID(athlete_id) for athlete_id in request.athlete_ids]
+        moments = wire.moments(request.times, now, len(athlete_ids))
         ledgers = self._store.ledgers(athlete_ids)
-        answers = [convert.ledger(a, ledgers[a], rank(ledgers[a], rules.rules, now)) for a in athlete_ids]
+        answers = [
+            convert.ledger(a, ledgers[a], rank(ledgers[a], rules.rules, moment))
+            for a, moment in zip(athlete_ids, moments, strict=True)
+        ]
         return pb.BatchGetLedgersResponse(ledgers=answers, ruleset=_stamp(rules))
 
     def BatchRankLedgers(

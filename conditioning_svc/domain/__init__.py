@@ -19,7 +19,7 @@ from conditioning_svc.domain.model import (
     complete,
     counted,
 )
-from conditioning_svc.domain.policies import looks_back_to
+from conditioning_svc.domain.policies import as_of, looks_back_to
 from conditioning_svc.domain.prescribing import prescribe, why_stale
 from conditioning_svc.domain.rule_ids import rule_ids
 
@@ -38,6 +38,7 @@ __all__ = [
     "Standing",
     "UnknownLevel",
     "apply",
+    "as_of",
     "check_event",
     "complete",
     "counted",

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from conditioning_svc.domain.model import Benchmark, Done, Failed, Profile, Standing
@@ -15,6 +16,14 @@ WEEK = timedelta(days=7)
 def looks_back_to(rules: ConditioningRules, now: datetime) -> datetime | None:
     """The moment after which limits count work, None if there are no limits."""
     return None if rules.limits is None else now - WEEK
+
+
+def as_of(profile: Profile, rules: ConditioningRules, now: datetime) -> Profile:
+    """The profile with the recent work that limits count now, and no other."""
+    since = looks_back_to(rules, now)
+    if since is None or not profile.recent:
+        return profile
+    return replace(profile, recent=tuple(done for done in profile.recent if done.done_time > since))
 
 
 def refusal(profile: Profile, protocol: Protocol, rules: ConditioningRules, now: datetime) -> Decision | None:

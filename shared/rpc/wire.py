@@ -1,5 +1,6 @@
 """Conversions between proto and Python that every service needs. Total: what the contract admits, they convert."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,6 +27,15 @@ def from_timestamp(timestamp: Timestamp, field: str = "timestamp") -> datetime:
     except (ValueError, OverflowError):
         violation = FieldViolation(field, "must be between the years 1 and 9999, with nanos below a second")
         raise InvalidRequest.of([violation]) from None
+
+
+def moments(times: Sequence[Timestamp], time: datetime, number: int) -> list[datetime]:
+    """A moment for each of so many athletes: their own, or `time` if none is given. Raises InvalidRequest."""
+    if not times:
+        return [time] * number
+    if len(times) != number:
+        raise InvalidRequest.of([FieldViolation("times", "must be one per athlete, or none at all")])
+    return [from_timestamp(own, "times") for own in times]
 
 
 def to_decision(decision: Decision) -> training_pb2.Decision:

@@ -260,7 +260,7 @@ def test_every_method_says_whether_it_may_be_repeated(method: Method) -> None:
 def test_internal_methods_take_and_answer_batches(method: Method) -> None:
     assert method.method.name.startswith("Batch")
     asked, *how = messages()[method.method.input_type][1]
-    assert {field.field.name for field in how} <= {"content_hash", "time", "athlete_bounds"}
+    assert {field.field.name for field in how} <= {"content_hash", "time", "times", "athlete_bounds"}
     assert asked.field.label == FieldDescriptorProto.LABEL_REPEATED
     assert asked.field.options.Extensions[RULES].repeated.min_items == 1
     if method.method.options.idempotency_level == MethodOptions.NO_SIDE_EFFECTS:

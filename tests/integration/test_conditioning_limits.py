@@ -142,5 +142,11 @@ def test_service_turns_down_what_is_at_its_limit_and_tells_the_facts(
     again.athlete_id = profile.athlete_id
     assert again == profile
     request.time.FromDatetime(NOW + timedelta(days=3))
-    _, because = green(request)
+    later, because = green(request)
     assert "conditioning.limits.sit_sessions_per_week" not in because
+    both = pb.BatchPrescribeRequest(
+        athlete_ids=[str(ATHLETE)] * 2,
+        content_hash=EVIDENCE.content_hash,
+        times=map(wire.to_timestamp, (NOW + timedelta(days=3), NOW)),
+    )
+    assert list(invoke(servicer, descriptor, "BatchPrescribe", both).profiles) == [later, profile]

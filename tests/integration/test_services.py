@@ -260,6 +260,32 @@ def test_ledgers_come_in_the_order_of_the_request_even_twice(debt: Call) -> None
     assert (answers[0], answers[1]) == (answers[3], answers[4])
 
 
+def test_ledgers_of_one_request_may_be_for_different_moments(debt: Call, clock: FixedClock) -> None:
+    record_training(debt, training(1, "SQUAT", days=0))
+    moments = [NOW + timedelta(days=days) for days in (4, 1)]
+    request = debt_pb.BatchGetLedgersRequest(athlete_ids=[str(ATHLETE)] * 2, times=map(timestamp, moments))
+    together = debt("BatchGetLedgers", request).ledgers
+    assert [rotation(ledger, "MAIN")[-1].days_since for ledger in together] == [4, 1]
+    for ledger, moment in zip(together, moments, strict=True):
+        alone = debt_pb.BatchGetLedgersRequest(athlete_ids=[str(ATHLETE)], time=timestamp(moment))
+        assert list(debt("BatchGetLedgers", alone).ledgers) == [ledger]
+
+
+def test_moments_that_do_not_pair_with_athletes_are_refused(
+    debt_servicer: DebtServicer, conditioning_servicer: ConditioningServicer
+) -> None:
+    asked: dict[str, Any] = {"athlete_ids": [str(ATHLETE)] * 2, "times": [timestamp(NOW)]}
+    debt_request, conditioning_request = (
+        debt_pb.BatchGetLedgersRequest(**asked),
+        conditioning_pb.BatchPrescribeRequest(**asked),
+    )
+    debt_service = debt_pb.DESCRIPTOR.services_by_name["DebtService"]
+    conditioning_service = conditioning_pb.DESCRIPTOR.services_by_name["ConditioningService"]
+    says = "times: must be one per athlete, or none at all"
+    assert says in invoke_refused(debt_servicer, debt_service, "BatchGetLedgers", debt_request)
+    assert says in invoke_refused(conditioning_servicer, conditioning_service, "BatchPrescribe", conditioning_request)
+
+
 def test_recorded_training_is_read_back_as_it_stands_now(debt: Call, clock: FixedClock) -> None:
     record_training(debt, training(1, "SQUAT", "CORE:TRANSVERSE", days=0), training(2, "PUSH", days=2))
     clock.advance(timedelta(hours=96))

@@ -1,0 +1,83 @@
+"""Makes one call of what many callers ask at the same moment.
+
+A call to a service costs the same for one item and nearly the same for many. So one call is in flight at a time, and
+whatever is asked for meanwhile goes into the next one. Nobody waits while none is in flight.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
+from dataclasses import dataclass
+
+# What the services take in one call.
+MOST_ITEMS = 256
+
+type CallBatch[Item, Answer] = Callable[[Sequence[Item], float], Awaitable[Sequence[Answer]]]
+"""Asks for all items in so many seconds; the answers are in the order of the items."""
+
+
+@dataclass(frozen=True)
+class _Waiter[Item, Answer]:
+    item: Item
+    answer: asyncio.Future[Answer]
+    until: float
+
+
+class Coalescer[Item, Answer]:
+    """Gathers the items of callers into calls of one kind."""
+
+    def __init__(self, call_batch: CallBatch[Item, Answer], most: int = MOST_ITEMS) -> None:
+        self._call_batch = call_batch
+        self._most = most
+        self._waiting: deque[_Waiter[Item, Answer]] = deque()
+        self._calling: asyncio.Task[None] | None = None
+
+    async def load(self, item: Item, seconds: float) -> Answer:
+        """The answer for one item. Raises what its call raised, and TimeoutError if there is none in so many seconds.
+
+        A caller who gives up harms no other one: the call goes on for as long as anybody waits for it.
+        """
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        waiter = _Waiter(item, answer, time.monotonic() + seconds)
+        self._waiting.append(waiter)
+        if self._calling is None:
+            # In a context of its own: the deadline and the rest of it are those of one caller among many.
+            self._calling = asyncio.create_task(self._call_while_any_wait(), context=Context())
+        async with asyncio.timeout(seconds):
+            return await answer
+
+    async def _call_while_any_wait(self) -> None:
+        try:
+            while self._waiting:
+                await asyncio.sleep(0)  # whoever is about to ask in this turn of the loop comes along
+                batch = self._next_batch()
+                if batch:
+                    await self._answer(batch)
+        finally:
+            self._calling = None
+
+    def _next_batch(self) -> list[_Waiter[Item, Answer]]:
+        """Those who have waited longest, without those who have given up."""
+        batch: list[_Waiter[Item, Answer]] = []
+        while self._waiting and len(batch) < self._most:
+            waiter = self._waiting.popleft()
+            if not waiter.answer.done():
+                batch.append(waiter)
+        return batch
+
+    async def _answer(self, batch: Sequence[_Waiter[Item, Answer]]) -> None:
+        seconds = max(waiter.until for waiter in batch) - time.monotonic()
+        try:
+            answers = await self._call_batch([waiter.item for waiter in batch], max(0.0, seconds))
+            for waiter, answer in zip(batch, answers, strict=True):
+                if not waiter.answer.done():
+                    waiter.answer.set_result(answer)
+        except Exception as error:  # noqa: BLE001 - whatever it is, all who wait must hear of it
+            for waiter in batch:
+                if not waiter.answer.done():
+                    waiter.answer.set_exception(error)
+        finally:
+            for waiter in batch:
+                waiter.answer.cancel()  # does nothing to one that has its answer; nobody waits for ever
