@@ -11,11 +11,93 @@ from gateway.envoy.limits import Limits
 from gateway.envoy.rates import RateLimits
 from gateway.envoy.tls import TlsSettings
 from gateway.identity.settings import IdentitySettings
-from shared.settings import SettingsError, read, setting
+from shared.settings import SettingsError, at_least_one, read, setting
 
 _MAX_SOCKET_PATH = 107  # the kernel's limit, in bytes
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@,]+")
+
+
+def _problems_of_host(variable: str, host: str) -> Iterator[str]:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        yield f"{variable} must be an IP address to listen on, such as 127.0.0.1 or 0.0.0.0, not {host!r}"
+
+
+def _problems_of_port(variable: str, port: str) -> Iterator[str]:
+    if not _is_port(port):
+        yield f"{variable} must be a whole number from 1 to 65535, not {port!r}"
+
+
+def _is_port(port: str) -> bool:
+    return re.fullmatch(r"[0-9]{1,5}", port) is not None and 1 <= int(port) <= 65535
+
+
+def _problems_of_gateway(variable: str, gateway: str) -> Iterator[str]:
+    expected = "unix:/path/to/socket or host:port"
+    if gateway.startswith("unix:"):
+        path = gateway.removeprefix("unix:")
+        if not path.startswith("/"):
+            yield f"{variable} must be {expected}, and the path absolute, not {gateway!r}"
+        elif len(path.encode()) > _MAX_SOCKET_PATH:
+            yield f"{variable}: a socket path has at most {_MAX_SOCKET_PATH} bytes"
+    else:
+        host, _, port = gateway.rpartition(":")
+        if not _HOST.fullmatch(host) or not _is_port(port):
+            yield f"{variable} must be {expected}, not {gateway!r}"
+
+
+def _problems_of_run_dir(variable: str, run_dir: str) -> Iterator[str]:
+    if not run_dir.startswith("/"):
+        yield f"{variable} must be an absolute path, not {run_dir!r}"
+    elif len(f"{run_dir}/admin.sock".encode()) > _MAX_SOCKET_PATH:
+        yield f"{variable} is too long to hold a socket: a socket path has at most {_MAX_SOCKET_PATH} bytes"
+
+
+def _problems_of_origins(variable: str, listed: str) -> Iterator[str]:
+    origins = _origins(listed)
+    if origins != ("*",):
+        for origin in origins:
+            if not _ORIGIN.fullmatch(origin):
+                yield (
+                    f"{variable} must be * alone or a list of origins such as http://localhost:8081, "
+                    f"which {origin!r} is not"
+                )
+
+
+def _origins(listed: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in listed.split(",") if part.strip())
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListenerSettings:
+    """Where the front door is, and what stands behind it."""
+
+    host: str = setting("FLUX_FRONT_HOST", "IP address to listen on", "127.0.0.1", _problems_of_host)
+    port: str = setting("FLUX_FRONT_PORT", "the TCP port to listen on", check=_problems_of_port)
+    gateway: str = setting(
+        "FLUX_GATEWAY_TARGET",
+        "the address of the gateway, unix:/path/to/socket or host:port",
+        check=_problems_of_gateway,
+    )
+    run_dir: str = setting(
+        "FLUX_RUN_DIR",
+        "the folder for the configuration, the admin socket and the access log",
+        check=_problems_of_run_dir,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageSettings:
+    """Which pages may call."""
+
+    origins: str = setting(
+        "FLUX_CORS_ORIGINS",
+        "origins of pages that may call, with commas between; none by default",
+        "",
+        _problems_of_origins,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +111,21 @@ class DevelopmentSettings:
 class LoadSettings:
     """How much the gateways behind a front door can take."""
 
-    max_calls: int = setting("FLUX_MAX_CALLS", "how many calls may be under way; more are refused", Limits.calls)
+    max_calls: int = setting(
+        "FLUX_MAX_CALLS", "how many calls may be under way; more are refused", Limits.calls, at_least_one
+    )
+
+
+# Everything that the front door reads.
+SETTINGS = (
+    IdentitySettings,
+    DevelopmentSettings,
+    RateLimits,
+    TlsSettings,
+    LoadSettings,
+    PageSettings,
+    ListenerSettings,
+)
 
 
 @dataclass(frozen=True)
@@ -50,30 +146,30 @@ class FrontDoor:
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:
         """Reads the FLUX_… variables. Raises SettingsError that names every problem."""
-        host = environ.get("FLUX_FRONT_HOST", "127.0.0.1")
-        port = environ.get("FLUX_FRONT_PORT")
-        gateway = environ.get("FLUX_GATEWAY_TARGET")
-        run_dir = environ.get("FLUX_RUN_DIR")
-        origins = tuple(part.strip() for part in environ.get("FLUX_CORS_ORIGINS", "").split(",") if part.strip())
         problems: list[str] = []
         identity = _read(IdentitySettings, environ, problems)
         development = _read(DevelopmentSettings, environ, problems)
         rates = _read(RateLimits, environ, problems)
         tls = _read(TlsSettings, environ, problems)
         load = _read(LoadSettings, environ, problems)
-        problems += [
-            *_problems_of_host(host),
-            *_problems_of_port(port),
-            *_problems_of_gateway(gateway),
-            *_problems_of_run_dir(run_dir),
-            *_problems_of_origins(origins),
-        ]
-        if identity is not None and development is not None and not identity.is_local:
-            problems += _problems_of_a_deployment(development.token, origins)
-        if problems or not (identity and development and rates and tls and load and port and gateway and run_dir):
+        pages = _read(PageSettings, environ, problems)
+        listener = _read(ListenerSettings, environ, problems)
+        if identity and development and pages and not identity.is_local:
+            problems += _problems_of_a_deployment(development.token, pages.origins)
+        if problems or not (identity and development and rates and tls and load and pages and listener):
             raise SettingsError(problems)
-        limits = Limits(calls=load.max_calls)
-        return cls(host, int(port), gateway, Path(run_dir), identity, development.token, origins, rates, tls, limits)
+        return cls(
+            listener.host,
+            int(listener.port),
+            listener.gateway,
+            Path(listener.run_dir),
+            identity,
+            development.token,
+            _origins(pages.origins),
+            rates,
+            tls,
+            Limits(calls=load.max_calls),
+        )
 
     @property
     def configuration(self) -> Path:
@@ -109,57 +205,8 @@ def _read[T](shape: type[T], environ: Mapping[str, str], problems: list[str]) ->
         return None
 
 
-def _problems_of_a_deployment(development_token: str, origins: tuple[str, ...]) -> Iterator[str]:
+def _problems_of_a_deployment(development_token: str, origins: str) -> Iterator[str]:
     if development_token:
         yield "FLUX_DEVELOPMENT_TOKEN is for local runs: here every request brings a token of its own"
-    if origins == ("*",):
+    if _origins(origins) == ("*",):
         yield "FLUX_CORS_ORIGINS may be * in local runs alone; list the origins of the pages that may call"
-
-
-def _problems_of_host(host: str) -> Iterator[str]:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        yield f"FLUX_FRONT_HOST must be an IP address to listen on, such as 127.0.0.1 or 0.0.0.0, not {host!r}"
-
-
-def _problems_of_port(port: str | None) -> Iterator[str]:
-    if port is None:
-        yield "FLUX_FRONT_PORT is not set: the TCP port to listen on"
-    elif not re.fullmatch(r"[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
-        yield f"FLUX_FRONT_PORT must be a whole number from 1 to 65535, not {port!r}"
-
-
-def _problems_of_gateway(gateway: str | None) -> Iterator[str]:
-    expected = "unix:/path/to/socket or host:port"
-    if gateway is None:
-        yield f"FLUX_GATEWAY_TARGET is not set: the address of the gateway, {expected}"
-    elif gateway.startswith("unix:"):
-        path = gateway.removeprefix("unix:")
-        if not path.startswith("/"):
-            yield f"FLUX_GATEWAY_TARGET must be {expected}, and the path absolute, not {gateway!r}"
-        elif len(path.encode()) > _MAX_SOCKET_PATH:
-            yield f"FLUX_GATEWAY_TARGET: a socket path has at most {_MAX_SOCKET_PATH} bytes"
-    else:
-        host, _, port = gateway.rpartition(":")
-        if not _HOST.fullmatch(host) or any(_problems_of_port(port)):
-            yield f"FLUX_GATEWAY_TARGET must be {expected}, not {gateway!r}"
-
-
-def _problems_of_run_dir(run_dir: str | None) -> Iterator[str]:
-    if run_dir is None:
-        yield "FLUX_RUN_DIR is not set: the folder for the configuration, the admin socket and the access log"
-    elif not run_dir.startswith("/"):
-        yield f"FLUX_RUN_DIR must be an absolute path, not {run_dir!r}"
-    elif len(f"{run_dir}/admin.sock".encode()) > _MAX_SOCKET_PATH:
-        yield f"FLUX_RUN_DIR is too long to hold a socket: a socket path has at most {_MAX_SOCKET_PATH} bytes"
-
-
-def _problems_of_origins(origins: tuple[str, ...]) -> Iterator[str]:
-    if origins != ("*",):
-        for origin in origins:
-            if not _ORIGIN.fullmatch(origin):
-                yield (
-                    "FLUX_CORS_ORIGINS must be * alone or a list of origins such as http://localhost:8081, "
-                    f"which {origin!r} is not"
-                )
