@@ -83,7 +83,8 @@ SHIPPED = ("rules.yaml", "rules_evidence.yaml")
 
 def build(settings: GatewaySettings) -> AsyncService:
     """The gateway on the database and services of `settings`. Raises RulesError if its rules cannot be used."""
-    database, blocking_database = AsyncDatabase(settings.database_url), Database(settings.database_url)
+    database = AsyncDatabase(settings.database_url, pooler=settings.pooler)
+    blocking_database = Database(settings.database_url, pooler=settings.pooler)
     targets = Targets(settings.readiness_target, settings.debt_target, settings.conditioning_target)
     services = Services(targets, time.monotonic)
     shelf = RulesShelf(versions(), tables.rules, blocking_database)
@@ -209,7 +210,7 @@ async def erase(settings: AthleteSettings) -> None:
 
 @asynccontextmanager
 async def _athletes(settings: DatabaseSettings) -> AsyncIterator[Athletes]:
-    database = AsyncDatabase(settings.database_url)
+    database = AsyncDatabase(settings.database_url, pooler=settings.pooler)
     try:
         yield Athletes(AthleteStore(database), uuid.uuid4)
     finally:

@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any, cast, get_type_hints
 from uuid import UUID
 
+# The one kind of pooler that is to be told of: one that lends connections for a session is like none.
+TRANSACTION = "transaction"
+
 
 class SettingsError(Exception):
     """The environment cannot be used. Says everything that is wrong with it at once."""
@@ -124,6 +127,11 @@ def _problems_of_database_url(variable: str, url: str) -> Iterator[str]:
         yield f"{variable} must be a URL such as postgresql://user@host:5432/database"
 
 
+def _problems_of_pooler(variable: str, pooler: str) -> Iterator[str]:
+    if pooler not in {"", TRANSACTION}:
+        yield f"{variable} must be {TRANSACTION} or nothing, not {pooler!r}"
+
+
 def _problems_of_listen(variable: str, address: str) -> Iterator[str]:
     if not address.startswith("unix:") and not _is_host_and_port(address):
         yield f"{variable} must be unix:/path or host:port, not {address!r}"
@@ -156,6 +164,13 @@ class DatabaseSettings:
 
     database_url: str = setting(
         "FLUX_DATABASE_URL", "URL of the PostgreSQL database, postgresql://…", check=_problems_of_database_url
+    )
+    pooler: str = setting(
+        "FLUX_DATABASE_POOLER",
+        "`transaction` if the URL leads to a pooler that lends connections for a transaction each, as PgBouncer may and"
+        " Supabase's port 6543 does; then statements are not prepared",
+        "",
+        _problems_of_pooler,
     )
 
 
