@@ -1,4 +1,4 @@
-"""`python -m conditioning_svc serve | migrate | status | check`."""
+"""`python -m conditioning_svc serve | migrate | status | check | settings`."""
 
 import sys
 

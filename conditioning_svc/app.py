@@ -32,7 +32,7 @@ SHIPPED = ("rules.yaml", "rules_evidence.yaml")
 
 def build(settings: ServiceSettings) -> Service:
     """The service on the database of `settings`. Raises RulesError if its rules cannot be used."""
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, pooler=settings.pooler)
     shelf = RulesShelf(versions(), rules, database)
     servicer = ConditioningServicer(shelf, ProfileStore(database), SystemClock())
     keeper = RulesKeeper("conditioning", shelf, rule_ids)

@@ -1,4 +1,4 @@
-"""`python -m debt_svc serve | migrate | status | check`."""
+"""`python -m debt_svc serve | migrate | status | check | settings`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""`python -m gateway serve | migrate | status | check | export | import | erase`."""
+"""`python -m gateway serve | migrate | status | check | settings | export | import | erase`."""
 
 import asyncio
 import os
@@ -6,6 +6,7 @@ import sys
 
 from gateway import app
 from shared import process
+from shared.configuration import account_of
 from shared.rpc import aio_server
 from shared.settings import MigrationSettings, RulesSettings, read
 
@@ -27,6 +28,10 @@ def _check() -> None:
     app.check(read(RulesSettings, os.environ))
 
 
+def _settings() -> None:
+    process.say(account_of(app.GatewaySettings, os.environ).to_json())
+
+
 def _export() -> None:
     asyncio.run(app.export(read(app.AthleteSettings, os.environ), sys.stdout))
 
@@ -44,6 +49,7 @@ VERBS = {
     "migrate": _migrate,
     "status": _status,
     "check": _check,
+    "settings": _settings,
     "export": _export,
     "import": _import,
     "erase": _erase,

@@ -87,7 +87,8 @@ def build(settings: GatewaySettings) -> AsyncService:
 
     Raises RulesError if its rules cannot be used, and SettingsError if it has no certificate and a service is remote.
     """
-    database, blocking_database = AsyncDatabase(settings.database_url), Database(settings.database_url)
+    database = AsyncDatabase(settings.database_url, pooler=settings.pooler)
+    blocking_database = Database(settings.database_url, pooler=settings.pooler)
     targets = Targets(settings.readiness_target, settings.debt_target, settings.conditioning_target)
     services = Services(targets, time.monotonic, settings)
     shelf = RulesShelf(versions(), tables.rules, blocking_database)
@@ -216,7 +217,7 @@ async def erase(settings: AthleteSettings) -> None:
 
 @asynccontextmanager
 async def _athletes(settings: DatabaseSettings) -> AsyncIterator[Athletes]:
-    database = AsyncDatabase(settings.database_url)
+    database = AsyncDatabase(settings.database_url, pooler=settings.pooler)
     try:
         yield Athletes(AthleteStore(database), uuid.uuid4)
     finally:

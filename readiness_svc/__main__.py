@@ -1,4 +1,4 @@
-"""`python -m readiness_svc serve | migrate | status | check`."""
+"""`python -m readiness_svc serve | migrate | status | check | settings`."""
 
 import sys
 

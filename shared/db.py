@@ -4,6 +4,9 @@ Statements that stand alone run in autocommit (one round trip less), others toge
 rows they see, and PostgreSQL shows no others (`shared.walls`). That travels ahead of each statement in the same round
 trip and ends with its transaction, so nothing of it is left for whoever gets the connection next. Connection loss,
 timeouts and an exhausted pool become DependencyUnavailable; everything else that PostgreSQL refuses is a bug.
+
+A pooler that lends a server's connection for one transaction fits this: a statement and what says whose rows it sees
+are one. Only statements prepared on one connection would be missing on the next, so with `pooler` none are.
 """
 
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -20,6 +23,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from shared.errors import DependencyUnavailable
+from shared.settings import TRANSACTION
 from shared.walls import Sight
 
 POOL_SIZE = 8
@@ -57,8 +61,8 @@ class _AsyncSightedCursor(psycopg.AsyncCursor[Any]):
 class Database:
     """Blocking access to one database, for the threads of a sync server."""
 
-    def __init__(self, url: str) -> None:
-        self._engine = create_engine(_with_driver(url), **_pool_options(_SightedCursor))
+    def __init__(self, url: str, *, pooler: str = "") -> None:
+        self._engine = create_engine(_with_driver(url), **_pool_options(_SightedCursor, pooler))
         self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
@@ -86,8 +90,9 @@ class Database:
 class AsyncDatabase:
     """Access to one database from an event loop."""
 
-    def __init__(self, url: str) -> None:
-        self._engine: AsyncEngine = create_async_engine(_with_driver(url), **_pool_options(_AsyncSightedCursor))
+    def __init__(self, url: str, *, pooler: str = "") -> None:
+        options = _pool_options(_AsyncSightedCursor, pooler)
+        self._engine: AsyncEngine = create_async_engine(_with_driver(url), **options)
         self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager
@@ -154,11 +159,14 @@ def _with_driver(url: str) -> str:
     return make_url(url).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
 
 
-def _pool_options(cursor: type) -> dict[str, object]:
+def _pool_options(cursor: type, pooler: str) -> dict[str, object]:
+    connecting: dict[str, object] = {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "cursor_factory": cursor}
+    if pooler == TRANSACTION:
+        connecting["prepare_threshold"] = None
     return {
         "pool_size": POOL_SIZE,
         "max_overflow": 0,
         "pool_timeout": POOL_TIMEOUT_SECONDS,
         "pool_use_lifo": True,
-        "connect_args": {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "cursor_factory": cursor},
+        "connect_args": connecting,
     }

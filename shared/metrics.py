@@ -35,8 +35,6 @@ def served(address: str, registry: CollectorRegistry) -> Iterator[None]:
         yield
         return
     host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65_535:
-        raise OSError(f"cannot serve metrics on {address!r}: must be host:port, such as 127.0.0.1:9464")
     try:
         server, thread = start_http_server(int(port), host.strip("[]"), registry)
     except OSError as error:

@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from shared.db import Database
-from shared.settings import SettingsError
+from shared.settings import TRANSACTION, SettingsError
 from shared.walls import MIGRATOR, owner
 
 VERSION_TABLE = "schema_version"
@@ -32,7 +32,7 @@ def upgrade(database_url: str, *, schema: str, versions: Path, then: Callable[[C
     """
     config = _config(versions)
     config.attributes["schema"] = schema
-    with closing(Database(database_url)) as database, database.transaction() as connection:
+    with closing(_database(database_url)) as database, database.transaction() as connection:
         _become_owner(connection, schema)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
@@ -42,11 +42,33 @@ def upgrade(database_url: str, *, schema: str, versions: Path, then: Callable[[C
 def status(database_url: str, *, schema: str, versions: Path) -> str:
     """Which version a schema has, and which it should have. Raises as `upgrade` does."""
     newest = ScriptDirectory.from_config(_config(versions)).get_current_head()
-    with closing(Database(database_url)) as database, database.transaction() as connection:
+    with closing(_database(database_url)) as database, database.transaction() as connection:
         _become_owner(connection, schema)
-        found = connection.scalar(text("SELECT to_regclass(:table)"), {"table": f"{schema}.{VERSION_TABLE}"})
-        number = found and connection.scalar(text(f"SELECT version_num FROM {schema}.{VERSION_TABLE}"))  # noqa: S608
+        number = _version(connection, schema)
     return f"{schema}: version {number or 'none'}, {'up to date' if number == newest else f'{newest} is the newest'}"
+
+
+def _version(connection: Connection, schema: str) -> str | None:
+    found = connection.scalar(text("SELECT to_regclass(:table)"), {"table": f"{schema}.{VERSION_TABLE}"})
+    number = found and connection.scalar(text(f"SELECT version_num FROM {schema}.{VERSION_TABLE}"))  # noqa: S608
+    return str(number) if number else None
+
+
+def _refuse_newer(connection: Connection, schema: str, scripts: ScriptDirectory) -> None:
+    number = _version(connection, schema)
+    known = {script.revision for script in scripts.walk_revisions()}
+    if number is not None and number not in known:
+        raise SettingsError(
+            [
+                f"schema {schema} has version {number}, which this version of FLUX does not know; it was migrated by a"
+                " newer one, and migrations only go forward: start that one"
+            ]
+        )
+
+
+def _database(url: str) -> Database:
+    """Nothing is prepared: there may be a pooler, and no statement of a migration runs often enough to miss it."""
+    return Database(url, pooler=TRANSACTION)
 
 
 def _config(versions: Path) -> Config:
@@ -76,6 +98,7 @@ def run_in(context: ModuleType) -> None:
     """Runs the migrations of the schema that `upgrade` named, inside Alembic's context."""
     schema, connection = (context.config.attributes[key] for key in ("schema", "connection"))
     connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:key))"), {"key": f"flux.migrate.{schema}"})
+    _refuse_newer(connection, schema, ScriptDirectory.from_config(context.config))
     connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
     context.configure(connection=connection, version_table=VERSION_TABLE, version_table_schema=schema)
     context.run_migrations()

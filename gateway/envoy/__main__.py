@@ -1,6 +1,7 @@
 """Becomes Envoy: renders its configuration from the environment and replaces this process, so the pid is Envoy's own.
 
-`python -m gateway.envoy` runs it; `python -m gateway.envoy validate` has Envoy check the configuration and ends.
+`python -m gateway.envoy` runs it; `python -m gateway.envoy validate` has Envoy check the configuration and ends;
+`… settings` tells what it reads from the environment, and what is wrong with that.
 """
 
 import os
@@ -9,13 +10,16 @@ import sys
 import envoy
 
 from gateway.envoy import files
-from gateway.envoy.settings import FrontDoor
+from gateway.envoy.settings import SETTINGS, FrontDoor
 from shared import process
+from shared.configuration import account
 
 
 def main() -> int:
     """Returns only when Envoy could not be started."""
-    return process.main("gateway.envoy", {"run": _run, "validate": _validate}, sys.argv[1:] or ["run"])
+    return process.main(
+        "gateway.envoy", {"run": _run, "validate": _validate, "settings": _settings}, sys.argv[1:] or ["run"]
+    )
 
 
 def _run() -> None:
@@ -27,6 +31,10 @@ def _run() -> None:
 
 def _validate() -> None:
     _become_envoy("--mode", "validate")
+
+
+def _settings() -> None:
+    process.say(account(SETTINGS, lambda: FrontDoor.from_environment(os.environ)).to_json())
 
 
 def _become_envoy(*options: str) -> None:

@@ -12,36 +12,14 @@ from shared.settings import SettingsError, setting
 SHORTEST_SECRET = 32
 
 
-@dataclass(frozen=True, kw_only=True)
-class IdentitySettings:
-    """The issuer and its keys. Raises SettingsError unless there is exactly one source of keys, and a usable one."""
+def _problems_of_keys(variable: str, source: str) -> Iterator[str]:
+    if source and not _is_file(source) and not _is_safe_url(source):
+        yield f"{variable} must be an https URL or the absolute path of a file, not {source!r}"
 
-    issuer: str = setting("FLUX_AUTH_ISSUER", "issuer of access tokens, such as https://PROJECT.supabase.co/auth/v1")
-    jwks: str = setting("FLUX_AUTH_JWKS", "where the issuer's public keys are: an https URL, or a file's path", "")
-    legacy_secret: str = setting("FLUX_AUTH_LEGACY_SECRET", "the secret of an issuer that signs with HS256", "")
 
-    def __post_init__(self) -> None:
-        """Refuses settings that contradict each other."""
-        problems = list(self._problems())
-        if problems:
-            raise SettingsError(problems)
-
-    @property
-    def is_local(self) -> bool:
-        """Whether the tokens are those of a local run, made by a key of its own."""
-        return self.issuer == LOCAL_ISSUER
-
-    def _problems(self) -> Iterator[str]:
-        if bool(self.jwks) == bool(self.legacy_secret):
-            yield (
-                "exactly one of FLUX_AUTH_JWKS (public keys) and FLUX_AUTH_LEGACY_SECRET (a shared secret) must be set"
-            )
-        if self.jwks and not _is_file(self.jwks) and not _is_safe_url(self.jwks):
-            yield f"FLUX_AUTH_JWKS must be an https URL or the absolute path of a file, not {self.jwks!r}"
-        if self.legacy_secret and len(self.legacy_secret.encode()) < SHORTEST_SECRET:
-            yield f"FLUX_AUTH_LEGACY_SECRET must have at least {SHORTEST_SECRET} bytes"
-        if self.is_local and not _is_file(self.jwks):
-            yield f"FLUX_AUTH_ISSUER: {LOCAL_ISSUER!r} is the issuer of a local run, whose keys are in a file"
+def _problems_of_secret(variable: str, secret: str) -> Iterator[str]:
+    if secret and len(secret.encode()) < SHORTEST_SECRET:
+        yield f"{variable} must have at least {SHORTEST_SECRET} bytes"
 
 
 def _is_file(source: str) -> bool:
@@ -64,3 +42,37 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdentitySettings:
+    """The issuer and its keys. Raises SettingsError unless there is exactly one source of keys, and a usable one."""
+
+    issuer: str = setting("FLUX_AUTH_ISSUER", "issuer of access tokens, such as https://PROJECT.supabase.co/auth/v1")
+    jwks: str = setting(
+        "FLUX_AUTH_JWKS", "where the issuer's public keys are: an https URL, or a file's path", "", _problems_of_keys
+    )
+    legacy_secret: str = setting(
+        "FLUX_AUTH_LEGACY_SECRET", "the secret of an issuer that signs with HS256", "", _problems_of_secret
+    )
+
+    def __post_init__(self) -> None:
+        """Refuses settings that contradict each other."""
+        problems = list(self._problems())
+        if problems:
+            raise SettingsError(problems)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the tokens are those of a local run, made by a key of its own."""
+        return self.issuer == LOCAL_ISSUER
+
+    def _problems(self) -> Iterator[str]:
+        if bool(self.jwks) == bool(self.legacy_secret):
+            yield (
+                "exactly one of FLUX_AUTH_JWKS (public keys) and FLUX_AUTH_LEGACY_SECRET (a shared secret) must be set"
+            )
+        yield from _problems_of_keys("FLUX_AUTH_JWKS", self.jwks)
+        yield from _problems_of_secret("FLUX_AUTH_LEGACY_SECRET", self.legacy_secret)
+        if self.is_local and not _is_file(self.jwks):
+            yield f"FLUX_AUTH_ISSUER: {LOCAL_ISSUER!r} is the issuer of a local run, whose keys are in a file"

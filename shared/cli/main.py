@@ -16,7 +16,15 @@ import typer
 from rich.console import Console
 
 from shared import deployment_keys
-from shared.cli import athlete_commands, db_commands, rules_commands, simulation, simulation_report, stack
+from shared.cli import (
+    athlete_commands,
+    config_commands,
+    db_commands,
+    rules_commands,
+    simulation,
+    simulation_report,
+    stack,
+)
 from shared.cli import demo as week
 from shared.cli.athletes import Kind
 from shared.cli.common import DEFAULT_DATA_DIR, Author, DataDir, Form, Target, fail, gateway_client, progress, refusals
@@ -36,6 +44,7 @@ try
   curl -s {url}/sessions/generate -H 'content-type: application/json' -d '{{"knee_pain":2,"energy":8}}'"""
 
 
+app.add_typer(config_commands.app, name="config")
 app.add_typer(db_commands.app, name="db")
 app.add_typer(rules_commands.app, name="rules")
 app.add_typer(athlete_commands.app, name="athlete")

@@ -14,6 +14,7 @@ from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 
 from shared import metrics, process
+from shared.configuration import account_of
 from shared.errors import FluxError
 from shared.rpc.guard import Guard, GuardInterceptor
 from shared.rpc.health import Readiness
@@ -57,6 +58,7 @@ def main(
         "migrate": lambda: migrate(read(MigrationSettings, os.environ)),
         "status": lambda: process.say(status(read(MigrationSettings, os.environ))),
         "check": lambda: check(read(RulesSettings, os.environ)),
+        "settings": lambda: process.say(account_of(ServiceSettings, os.environ).to_json()),
     }
     return process.main(program, verbs, sys.argv[1:])
 

@@ -255,7 +255,7 @@ def test_without_the_setting_nobody_listens(stack: Stack) -> None:
 
 @pytest.mark.parametrize("address", ["9464", ":9464", "127.0.0.1:", "127.0.0.1:metrics", "127.0.0.1:65536"])
 def test_an_address_that_is_none_is_said_at_the_start(stack: Stack, address: str) -> None:
-    expected = f"cannot serve metrics on {address!r}: must be host:port, such as 127.0.0.1:9464"
+    expected = f"FLUX_METRICS_LISTEN must be host:port, such as 127.0.0.1:9464, not {address!r}"
     assert refused_start(stack, address) == (1, f"debt_svc: {expected}\n")
 
 

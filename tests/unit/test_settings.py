@@ -40,6 +40,11 @@ def test_empty_variable_is_named_with_its_meaning() -> None:
     assert problems({"OVEN_NAME": ""}) == ("OVEN_NAME is empty: what it is called",)
 
 
+def test_empty_variable_is_its_default_where_that_is_empty() -> None:
+    given = {"FLUX_DATABASE_URL": "postgresql://db", "FLUX_LISTEN": "localhost:1", "FLUX_METRICS_LISTEN": ""}
+    assert read(ServiceSettings, given).metrics_listen == ""
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
     [
