@@ -55,6 +55,7 @@ from shared.clock import SystemClock
 from shared.db import AsyncDatabase, Database
 from shared.process import Refused
 from shared.rpc.aio_server import AsyncService
+from shared.rpc.peers import ENVOY, OPERATOR
 from shared.rules_shelf import RulesShelf, Versions, keep_shipped
 from shared.settings import DatabaseSettings, RulesSettings, ServiceSettings, setting
 
@@ -82,10 +83,13 @@ SHIPPED = ("rules.yaml", "rules_evidence.yaml")
 
 
 def build(settings: GatewaySettings) -> AsyncService:
-    """The gateway on the database and services of `settings`. Raises RulesError if its rules cannot be used."""
+    """The gateway on the database and services of `settings`.
+
+    Raises RulesError if its rules cannot be used, and SettingsError if it has no certificate and a service is remote.
+    """
     database, blocking_database = AsyncDatabase(settings.database_url), Database(settings.database_url)
     targets = Targets(settings.readiness_target, settings.debt_target, settings.conditioning_target)
-    services = Services(targets, time.monotonic)
+    services = Services(targets, time.monotonic, settings)
     shelf = RulesShelf(versions(), tables.rules, blocking_database)
     rulesets = Rulesets(RulesetStore(blocking_database), shelf, services)
     outbox = Outbox(database)
@@ -140,7 +144,10 @@ def build(settings: GatewaySettings) -> AsyncService:
         blocking_database.close()
 
     return AsyncService(
-        names=[*PUBLIC_SERVICES, rules_service_pb2.DESCRIPTOR.services_by_name["RulesService"].full_name],
+        role_by_name={
+            **dict.fromkeys(PUBLIC_SERVICES, ENVOY),
+            rules_service_pb2.DESCRIPTOR.services_by_name["RulesService"].full_name: OPERATOR,
+        },
         add_to=add_to,
         probe=probe,
         background=background,

@@ -32,8 +32,10 @@ from shared.errors import DependencyUnavailable
 from shared.rpc import wire
 from shared.rpc.deadline import seconds_for_call
 from shared.rpc.options import channel_options
+from shared.rpc.peers import aio_channel
 from shared.rules_loader import Problem, RulesError
 from shared.rules_shelf import UnknownRules
+from shared.settings import PeerSettings
 
 # The service may answer later; everything else that it can say is a fault in what was sent to it.
 _TRANSIENT = {
@@ -72,12 +74,12 @@ class KeptRules:
 class Services:
     """Stubs of the three services over one channel each."""
 
-    def __init__(self, targets: Targets, monotonic: Callable[[], float]) -> None:
+    def __init__(self, targets: Targets, monotonic: Callable[[], float], peers: PeerSettings) -> None:
         self._breaker = CircuitBreaker(monotonic)
         self._channels = [
-            _channel(targets.readiness, readiness_pb.DESCRIPTOR, "ReadinessService"),
-            _channel(targets.debt, debt_pb.DESCRIPTOR, "DebtService"),
-            _channel(targets.conditioning, conditioning_pb.DESCRIPTOR, "ConditioningService"),
+            _channel("readiness", targets.readiness, readiness_pb.DESCRIPTOR, "ReadinessService", peers),
+            _channel("debt", targets.debt, debt_pb.DESCRIPTOR, "DebtService", peers),
+            _channel("conditioning", targets.conditioning, conditioning_pb.DESCRIPTOR, "ConditioningService", peers),
         ]
         readiness, debt, conditioning = self._channels
         self._readiness = ReadinessServiceStub(readiness)
@@ -231,9 +233,9 @@ class Services:
         return answer
 
 
-def _channel(target: str, descriptor: Any, name: str) -> grpc.aio.Channel:
+def _channel(role: str, target: str, descriptor: Any, name: str, peers: PeerSettings) -> grpc.aio.Channel:
     health_name = descriptor.services_by_name[name].full_name
-    return grpc.aio.insecure_channel(target, options=channel_options(health_name))
+    return aio_channel(target, role, peers, channel_options(health_name))
 
 
 def _unavailable(service: str) -> DependencyUnavailable:

@@ -7,8 +7,10 @@ import secrets
 from datetime import datetime
 from pathlib import Path
 
+from shared.authority import Authority
 from shared.grants import LOGIN_ROLES, grants
 from shared.local_identity import LocalIdentity, write
+from shared.rpc.peers import ENVOY, GATEWAY, OPERATOR
 from shared.walls import MIGRATOR, runtime
 
 # The database itself, which every user of its container may read: it is another one than ours.
@@ -22,12 +24,16 @@ ROLES = {
     "conditioning": runtime("conditioning"),
     "gateway": runtime("session"),
 }
-OPERATOR = "operator"
+# Whoever calls another part or is called, by its role.
+CERTIFIED = ("readiness", "debt", "conditioning", GATEWAY, ENVOY, OPERATOR)
 
 
 def prepare(folder: Path, database: str, now: datetime) -> None:
-    """Makes what is not there yet. `database` is host:port/name. Raises OSError or NoLocalIdentity."""
+    """Makes what is not there yet. `database` is host:port/name. Raises OSError, ValueError or NoLocalIdentity."""
     _prepare_identity(folder, now)
+    authority = Authority(folder / OPERATOR / "authority", now)
+    for role in CERTIFIED:
+        authority.certify(folder / role, role)
     _secret(folder / "postgres" / "password", READABLE)
     passwords = {role: _secret(folder / OPERATOR / "passwords" / role) for role in LOGIN_ROLES}
     _write(folder / "postgres" / "grants.sql", grants(passwords), READABLE)

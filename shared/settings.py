@@ -95,7 +95,18 @@ class RulesSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServiceSettings(DatabaseSettings):
+class PeerSettings:
+    """How the parts of FLUX know each other across a network: three paths, or none where there is no network."""
+
+    peer_certificate: str = setting(
+        "FLUX_PEER_CERT", "path of the certificate that names the role of this part, PEM", ""
+    )
+    peer_key: str = setting("FLUX_PEER_KEY", "path of that certificate's private key, PEM", "")
+    peer_authority: str = setting("FLUX_PEER_CA", "path of the certificate of the authority of all parts, PEM", "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceSettings(DatabaseSettings, PeerSettings):
     """What every service needs to know of the world around it."""
 
     listen: str = setting("FLUX_LISTEN", "address to serve gRPC on, unix:/path or host:port")

@@ -1,4 +1,4 @@
-"""Certificates for tests, signed by themselves."""
+"""Certificates for tests: of the front door, signed by themselves, and of the parts of FLUX."""
 
 import ipaddress
 from dataclasses import dataclass
@@ -10,6 +10,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
+
+from shared.authority import Authority
 
 
 @dataclass(frozen=True)
@@ -38,3 +40,23 @@ def made_in(folder: Path) -> Certificate:
     made.certificate.write_bytes(certificate.public_bytes(Encoding.PEM))
     made.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return made
+
+
+PARTS = ("readiness", "debt", "conditioning", "gateway", "envoy", "operator")
+
+
+def peers_made_in(folder: Path) -> Path:
+    """Makes an authority and a certificate for each part, as `flux keys` does; answers the folder."""
+    authority = Authority(folder / "authority", datetime.now(UTC))
+    for part in PARTS:
+        authority.certify(folder / part, part)
+    return folder
+
+
+def peer_variables(folder: Path, part: str) -> dict[str, str]:
+    """The settings of a part of such a folder."""
+    return {
+        "FLUX_PEER_CERT": str(folder / part / "peer_certificate.pem"),
+        "FLUX_PEER_KEY": str(folder / part / "peer_key.pem"),
+        "FLUX_PEER_CA": str(folder / part / "peer_authority.pem"),
+    }

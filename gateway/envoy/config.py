@@ -21,6 +21,7 @@ from gateway.caller import PUBLIC_SERVICES
 from gateway.envoy.refusals import COMPRESSED, ERROR_DOMAIN, UNSUPPORTED_CONTENT_TYPE, refusals
 from gateway.envoy.settings import FrontDoor
 from gateway.identity.tokens import AUDIENCE, LEEWAY_SECONDS
+from shared.rpc.peers import GATEWAY
 from shared.settings import SettingsError
 
 HEALTH_SERVICE = "flux.session.v1.SessionService"
@@ -110,6 +111,7 @@ def render(front_door: FrontDoor, descriptors: FileDescriptorSet, descriptor_pat
     return template.render(
         door=front_door,
         gateways=[Endpoint.of(gateway) for gateway in front_door.gateways],
+        gateway_role=GATEWAY,
         descriptor_path=descriptor_path,
         services=PUBLIC_SERVICES,
         health_service=HEALTH_SERVICE,

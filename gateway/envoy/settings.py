@@ -11,7 +11,8 @@ from gateway.envoy.limits import Limits
 from gateway.envoy.rates import RateLimits
 from gateway.envoy.tls import TlsSettings
 from gateway.identity.settings import IdentitySettings
-from shared.settings import SettingsError, read, setting
+from shared.rpc.peers import problems_of
+from shared.settings import PeerSettings, SettingsError, read, setting
 
 _MAX_SOCKET_PATH = 107  # the kernel's limit, in bytes
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]")
@@ -45,6 +46,7 @@ class FrontDoor:
     cors_origins: tuple[str, ...] = ()  # ("*",) is any
     rates: RateLimits = field(default_factory=RateLimits)
     tls: TlsSettings = field(default_factory=TlsSettings)
+    peers: PeerSettings = field(default_factory=PeerSettings)
     limits: Limits = field(default_factory=Limits)
 
     @classmethod
@@ -61,6 +63,7 @@ class FrontDoor:
         rates = _read(RateLimits, environ, problems)
         tls = _read(TlsSettings, environ, problems)
         load = _read(LoadSettings, environ, problems)
+        peers = _read(PeerSettings, environ, problems)
         problems += [
             *_problems_of_host(host),
             *_problems_of_port(port),
@@ -68,12 +71,25 @@ class FrontDoor:
             *_problems_of_run_dir(run_dir),
             *_problems_of_origins(origins),
         ]
+        if peers is not None and not any(_problems_of_gateways(gateways)):
+            problems += problems_of(peers, gateways[0])
         if identity is not None and development is not None and not identity.is_local:
             problems += _problems_of_a_deployment(development.token, origins)
-        if problems or not (identity and development and rates and tls and load and port and run_dir):
+        if problems or not (identity and development and rates and tls and peers and load and port and run_dir):
             raise SettingsError(problems)
-        limits = Limits(calls=load.max_calls)
-        return cls(host, int(port), gateways, Path(run_dir), identity, development.token, origins, rates, tls, limits)
+        return cls(
+            host,
+            int(port),
+            gateways,
+            Path(run_dir),
+            identity,
+            development.token,
+            origins,
+            rates,
+            tls,
+            peers,
+            Limits(calls=load.max_calls),
+        )
 
     @property
     def configuration(self) -> Path:

@@ -1,9 +1,9 @@
 """The certificate that the front door shows."""
 
-import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from shared.rpc.peers import problems_of_pair
 from shared.settings import SettingsError, setting
 
 
@@ -27,11 +27,4 @@ class TlsSettings:
         if bool(self.certificate) != bool(self.key):
             yield "FLUX_TLS_CERT and FLUX_TLS_KEY are set together or not at all"
         elif self.certificate:
-            try:
-                ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
-                    self.certificate, self.key, lambda: ""
-                )
-            except ssl.SSLError:  # an OSError, too, whose words would help nobody
-                yield "FLUX_TLS_CERT and FLUX_TLS_KEY must be PEM files of a certificate and of its key, not encrypted"
-            except OSError as error:
-                yield f"FLUX_TLS_CERT and FLUX_TLS_KEY cannot be read: {error.strerror}"
+            yield from problems_of_pair(self.certificate, self.key, "FLUX_TLS_CERT", "FLUX_TLS_KEY")

@@ -1,5 +1,6 @@
 """What the commands of `flux` share: how they speak, how they fail, and how they find a gateway."""
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from shared.cli.rules import Client, Refused
+from shared.rpc.peers import problems_of
+from shared.settings import PeerSettings, SettingsError, read
 
 DEFAULT_DATA_DIR = Path(".flux")
 
@@ -57,5 +60,9 @@ def refusals() -> Iterator[None]:
 
 
 def gateway_client(target: str | None, data_dir: Path) -> Client:
-    """The gateway at an address, or the one of a data directory."""
-    return Client(target or f"unix:{(data_dir / 'run').resolve() / 'gateway'}")
+    """The gateway at an address, by the certificate of the environment, or the one of a data directory."""
+    address = target or f"unix:{(data_dir / 'run').resolve() / 'gateway'}"
+    peers = read(PeerSettings, os.environ)
+    for problem in problems_of(peers, address):
+        fail(SettingsError([problem]))
+    return Client(address, peers)

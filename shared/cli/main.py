@@ -1,5 +1,6 @@
 """The `flux` command."""
 
+import os
 import secrets
 import signal
 import subprocess
@@ -21,6 +22,7 @@ from shared.cli.athletes import Kind
 from shared.cli.common import DEFAULT_DATA_DIR, Author, DataDir, Form, Target, fail, gateway_client, progress, refusals
 from shared.clock import SystemClock
 from shared.local_identity import DEVELOPMENT_ATHLETE, LocalIdentity, NoLocalIdentity
+from shared.settings import PeerSettings, SettingsError, read
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -100,9 +102,16 @@ def demo(
 @app.command()
 def health(
     target: Annotated[str, typer.Argument(help="http:// URL of the front door, or address of a gRPC service.")],
+    role: Annotated[
+        str | None, typer.Option(help="Role that a service must prove; without it, that of our own certificate.")
+    ] = None,
 ) -> None:
     """Exit with 0 if a service or the front door can serve, else with 1."""
-    ready = stack.answers(target) if target.startswith("http://") else stack.serves(target)
+    try:
+        peers = read(PeerSettings, os.environ)
+        ready = stack.answers(target) if target.startswith("http://") else stack.serves(target, role, peers)
+    except SettingsError as error:
+        fail(error)
     raise typer.Exit(0 if ready else 1)
 
 
@@ -176,7 +185,7 @@ def keys(
     """Make the secrets of a run whose parts are started one by one, as containers are; `flux up` needs none."""
     try:
         deployment_keys.prepare(data_dir, database, SystemClock().now())
-    except (OSError, NoLocalIdentity) as error:
+    except (OSError, ValueError, NoLocalIdentity) as error:
         fail(error)
 
 

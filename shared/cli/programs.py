@@ -69,6 +69,13 @@ class Programs:
 
     def environment(self) -> dict[str, str]:
         """Our environment without what belongs to a deployment or to one part alone; compiled modules are kept."""
-        foreign = ("PYTHONDONTWRITEBYTECODE", "FLUX_AUTH_", "FLUX_DEVELOPMENT_", "FLUX_METRICS_", "FLUX_TLS_")
+        foreign = (
+            "PYTHONDONTWRITEBYTECODE",
+            "FLUX_AUTH_",
+            "FLUX_DEVELOPMENT_",
+            "FLUX_METRICS_",
+            "FLUX_PEER_",
+            "FLUX_TLS_",
+        )
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         return {"PYTHONPYCACHEPREFIX": str(self.data_dir / "cache"), **inherited, "PYTHONUNBUFFERED": "1"}

@@ -18,6 +18,9 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from rich.table import Table
 
+from shared.rpc.peers import GATEWAY, channel
+from shared.settings import PeerSettings
+
 CALL_SECONDS = 10.0
 PAGE_SECONDS = 60.0
 # Small, so that athletes who are served by the same gateway need not wait for a page.
@@ -59,8 +62,9 @@ def documents(folder: Path) -> list[pb.RulesDocument]:
 class Client:
     """A gateway that runs."""
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, peers: PeerSettings) -> None:
         self._target = target
+        self._peers = peers
 
     def push(self, folder: Path, author: str, note: str) -> pb.RulesetVersion:
         """Keeps the ruleset in a folder. Raises Refused."""
@@ -161,15 +165,15 @@ class Client:
                 return
 
     def _stub(self) -> "_Call":
-        return _Call(self._target)
+        return _Call(self._target, self._peers)
 
 
 class _Call:
     """One call over a channel of its own, whose errors are told in plain words."""
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, peers: PeerSettings) -> None:
         self._target = target
-        self._channel = grpc.insecure_channel(target)
+        self._channel = channel(target, GATEWAY, peers)
 
     def __enter__(self) -> RulesServiceStub:
         return RulesServiceStub(self._channel)

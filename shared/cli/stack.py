@@ -21,6 +21,8 @@ from shared import embedded_postgres, grants
 from shared.cli.programs import Database, Programs
 from shared.clock import SystemClock
 from shared.local_identity import LocalIdentity
+from shared.rpc.peers import channel
+from shared.settings import PeerSettings
 from shared.supervisor import ProgramStopped, Supervisor
 from shared.walls import MIGRATOR, SCHEMAS, runtime
 
@@ -197,10 +199,10 @@ def _socket_folder(data_dir: Path) -> Iterator[Path]:
             yield Path(temporary)
 
 
-def serves(target: str) -> bool:
-    """Whether the gRPC health of the service at `target` is SERVING."""
-    with grpc.insecure_channel(target) as channel:
-        check = channel.unary_unary(
+def serves(target: str, role: str | None = None, peers: PeerSettings | None = None) -> bool:
+    """Whether the gRPC health of the service at `target`, which has a role, is SERVING. Raises SettingsError."""
+    with channel(target, role, peers or PeerSettings()) as opened:
+        check = opened.unary_unary(
             "/grpc.health.v1.Health/Check",
             request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
             response_deserializer=health_pb2.HealthCheckResponse.FromString,

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from shared.rpc.guard import AsyncGuardInterceptor, Guard, Identify
 from shared.rpc.health import Readiness
 from shared.rpc.metering import AsyncMeteringInterceptor
 from shared.rpc.options import SERVER_OPTIONS
+from shared.rpc.peers import AllowList, Certificate
 from shared.rpc.server import listen
 from shared.rpc.shedding import AsyncSheddingInterceptor
 from shared.settings import ServiceSettings
@@ -28,8 +29,8 @@ _log = logging.getLogger(__name__)
 class AsyncService:
     """One server, wired and ready to be served."""
 
-    names: Sequence[str]
-    """Full names of the gRPC services."""
+    role_by_name: Mapping[str, str]
+    """Full names of the gRPC services, and the role that each may be called by on a network."""
     add_to: Callable[[grpc.aio.Server], None]
     """Registers the servicers."""
     probe: Callable[[], Awaitable[None]]
@@ -47,30 +48,35 @@ class AsyncService:
 async def serve(build: Callable[[], AsyncService], settings: ServiceSettings) -> None:
     """Serves what `build` makes inside the loop, until SIGTERM or SIGINT.
 
-    Raises OSError if an address cannot be listened on, and RulesError if the rules of the services disagree.
+    Raises OSError if an address cannot be listened on, SettingsError if it may not be without a certificate, and
+    RulesError if the rules of the services disagree.
     """
+    certificate = Certificate.of(settings, settings.listen)
     service = build()
     with metrics.served(settings.metrics_listen, service.registry):
-        await _serve(service, settings)
+        await _serve(service, settings, certificate)
 
 
-async def _serve(service: AsyncService, settings: ServiceSettings) -> None:
+async def _serve(service: AsyncService, settings: ServiceSettings, certificate: Certificate | None) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     process.on_stop_signal(lambda: loop.call_soon_threadsafe(stopping.set))
+    allowed = None if certificate is None else AllowList(service.role_by_name)
     interceptors = [
         AsyncMeteringInterceptor(metrics.observing_calls(service.registry)),
         AsyncSheddingInterceptor(settings.max_calls),
-        AsyncGuardInterceptor(Guard(), service.identify),
+        AsyncGuardInterceptor(Guard(allowed), service.identify),
     ]
     server = grpc.aio.server(interceptors=interceptors, options=SERVER_OPTIONS)
     service.add_to(server)
     servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
-    reflection.enable_server_reflection((*service.names, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
-    readiness = Readiness(service.names)
+    names = tuple(service.role_by_name)
+    if certificate is None:
+        reflection.enable_server_reflection((*names, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    readiness = Readiness(names)
     await _tell(servicer, readiness.first())
-    listen(server, settings.listen)
+    listen(server, settings.listen, certificate)
     await server.start()
     _log.info("listening on %s", settings.listen)
     beside = [

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, Protocol
 
 import grpc
 import protovalidate
@@ -25,6 +25,7 @@ from shared.errors import (
     MalformedRequest,
 )
 from shared.rpc import deadline
+from shared.rpc.peers import AllowList
 from shared.rpc.status import to_grpc
 
 # Work that cannot be answered in time is refused before it changes anything.
@@ -38,11 +39,26 @@ type Identify = Callable[[str, Any], Awaitable[Any]]
 _log = logging.getLogger(__name__)
 
 
-class Guard:
-    """Admits requests and explains refusals. Safe to share between threads."""
+class _Context(Protocol):
+    """What gRPC's contexts for threads and for asyncio have in common."""
 
-    def __init__(self) -> None:
+    def auth_context(self) -> Mapping[str, Any]: ...
+
+
+class Guard:
+    """Admits requests and explains refusals. Safe to share between threads.
+
+    With an allow-list it also decides, by the certificate of the connection, who may call.
+    """
+
+    def __init__(self, allowed: AllowList | None = None) -> None:
         self._validator = protovalidate.Validator()
+        self._allowed = allowed
+
+    def admit_caller(self, method: str, context: _Context) -> None:
+        """Raises CallerNotAllowed for a part that may not call `method`."""
+        if self._allowed is not None:
+            self._allowed.check(method, context.auth_context())
 
     def admit(self, raw: bytes, decode: Callable[[bytes], Any], seconds_left: float | None) -> Any:
         """The decoded, valid request. Raises a FluxError that says what is wrong with it."""
@@ -87,6 +103,7 @@ class GuardInterceptor(grpc.ServerInterceptor):
 
         def call(raw: bytes, context: grpc.ServicerContext) -> Any:
             try:
+                self._guard.admit_caller(method, context)
                 return handle(self._guard.admit(raw, decode, context.time_remaining()), context)
             except Exception as error:  # noqa: BLE001 - everything ends here
                 status = self._guard.refuse(error, method)
@@ -119,6 +136,7 @@ class AsyncGuardInterceptor(grpc.aio.ServerInterceptor):
                 seconds_left = context.time_remaining()
                 deadline.begin(seconds_left)
                 # Nothing that a stranger sent is decoded.
+                self._guard.admit_caller(method, context)
                 caller = await self._identify(method, context.invocation_metadata()) if self._identify else context
                 raw = await anext(messages, None)
                 if raw is None:

@@ -19,6 +19,7 @@ from shared.rpc.guard import Guard, GuardInterceptor
 from shared.rpc.health import Readiness
 from shared.rpc.metering import MeteringInterceptor
 from shared.rpc.options import SERVER_OPTIONS
+from shared.rpc.peers import GATEWAY, AllowList, Certificate
 from shared.rpc.shedding import CountingPool, SheddingInterceptor
 from shared.settings import DatabaseSettings, MigrationSettings, RulesSettings, ServiceSettings, read
 
@@ -32,7 +33,7 @@ class Service:
     """One service, wired and ready to be served."""
 
     names: Sequence[str]
-    """Full names of the gRPC services."""
+    """Full names of the gRPC services. On a network, only the gateway may call them."""
     add_to: Callable[[grpc.Server], None]
     """Registers the servicer."""
     probe: Callable[[], None]
@@ -61,33 +62,39 @@ def main(
 
 
 def serve(build: Callable[[ServiceSettings], Service], settings: ServiceSettings) -> None:
-    """Serves until SIGTERM or SIGINT. Raises OSError if an address cannot be listened on."""
+    """Serves until SIGTERM or SIGINT.
+
+    Raises OSError if an address cannot be listened on, and SettingsError if it may not be without a certificate.
+    """
+    certificate = Certificate.of(settings, settings.listen)
     service = build(settings)
     with metrics.served(settings.metrics_listen, service.registry):
-        _serve(service, settings)
+        _serve(service, settings, certificate)
 
 
-def _serve(service: Service, settings: ServiceSettings) -> None:
+def _serve(service: Service, settings: ServiceSettings, certificate: Certificate | None) -> None:
     # A signal handler may put into this queue whatever the thread that it interrupts is doing.
     stopping: SimpleQueue[None] = SimpleQueue()
     process.on_stop_signal(lambda: stopping.put(None))
     pool = CountingPool(THREADS)
+    allowed = None if certificate is None else AllowList(dict.fromkeys(service.names, GATEWAY))
     server = grpc.server(
         pool,
         interceptors=[
             MeteringInterceptor(metrics.observing_calls(service.registry)),
             SheddingInterceptor(pool, settings.max_calls),
-            GuardInterceptor(Guard()),
+            GuardInterceptor(Guard(allowed)),
         ],
         options=SERVER_OPTIONS,
     )
     service.add_to(server)
     servicer = health.HealthServicer(experimental_non_blocking=True)
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
-    reflection.enable_server_reflection((*service.names, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    if certificate is None:
+        reflection.enable_server_reflection((*service.names, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
     readiness = Readiness(service.names)
     _tell(servicer, readiness.first())
-    listen(server, settings.listen)
+    listen(server, settings.listen, certificate)
     server.start()
     _log.info("listening on %s", settings.listen)
     while not _stopped(stopping, within=readiness.seconds_to_next_probe):
@@ -99,10 +106,13 @@ def _serve(service: Service, settings: ServiceSettings) -> None:
     _log.info("stopped")
 
 
-def listen(server: grpc.Server | grpc.aio.Server, address: str) -> None:
+def listen(server: grpc.Server | grpc.aio.Server, address: str, certificate: Certificate | None = None) -> None:
     """Binds the server. Raises OSError in plain words if that is impossible."""
     try:
-        server.add_insecure_port(address)
+        if certificate is None:
+            server.add_insecure_port(address)
+        else:
+            server.add_secure_port(address, certificate.for_server())
     except RuntimeError:
         raise OSError(f"cannot listen on {address}: it is in use, or not an address of this machine") from None
 

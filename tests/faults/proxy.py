@@ -1,4 +1,4 @@
-"""A network that misbehaves: TCP proxies before the sockets of a stack, each with weather of its own."""
+"""A network that misbehaves: proxies before the sockets of a stack, each with weather of its own."""
 
 import asyncio
 from contextlib import suppress
@@ -39,6 +39,12 @@ class Link:
         """Begins to listen; answers the port."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         return int(self._server.sockets[0].getsockname()[1])
+
+    async def open_beside(self) -> Path:
+        """Begins to listen on a socket beside the one that it leads to, as services need no certificate there."""
+        socket = self._upstream.with_suffix(".link")
+        self._server = await asyncio.start_unix_server(self._serve, socket)
+        return socket
 
     def set_weather(self, weather: Weather) -> None:
         """Changes the weather, for connections that are open too."""
@@ -111,10 +117,10 @@ class Network:
         targets = {}
         for service in SCHEMAS:
             if service != "gateway":
-                port = await network._link(stack, f"gateway to {service}", service, seed)
-                targets[f"FLUX_{service.removesuffix('_svc').upper()}_TARGET"] = f"127.0.0.1:{port}"
+                socket = await network._link(stack, f"gateway to {service}", service, seed).open_beside()
+                targets[f"FLUX_{service.removesuffix('_svc').upper()}_TARGET"] = f"unix:{socket}"
         for service, schema in SCHEMAS.items():
-            port = await network._link(stack, f"{service} to PostgreSQL", "postgres", seed)
+            port = await network._link(stack, f"{service} to PostgreSQL", "postgres", seed).open()
             url = f"postgresql://{runtime(schema)}@127.0.0.1:{port}/flux?sslmode=disable"
             stack.twists[service] = Twist(environment={**targets, "FLUX_DATABASE_URL": url})
         return network
@@ -129,6 +135,6 @@ class Network:
         for link in self.links.values():
             link.close()
 
-    async def _link(self, stack: FaultyStack, name: str, part: str, seed: str) -> int:
+    def _link(self, stack: FaultyStack, name: str, part: str, seed: str) -> Link:
         self.links[name] = Link(stack.socket_of(part), Random(f"{seed}/{name}"))
-        return await self.links[name].open()
+        return self.links[name]

@@ -22,6 +22,7 @@ from gateway.envoy.settings import FrontDoor
 from shared.local_identity import LOCAL_ISSUER
 from shared.rpc import status
 from shared.settings import SettingsError
+from tests.certificates import peer_variables, peers_made_in
 from tests.tokens import Signer
 
 UNIX_TARGET = "unix:/run/flux/gateway.sock"
@@ -85,6 +86,8 @@ SECRET = {"FLUX_AUTH_LEGACY_SECRET": "s" * 32}
 @pytest.mark.parametrize("target", TARGETS)
 def test_envoy_accepts_the_configuration_without_a_warning(target: str, keys: str, tmp_path: Path) -> None:
     chosen = os.environ | environment(tmp_path / "run", target)
+    if target != UNIX_TARGET:
+        chosen |= peer_variables(peers_made_in(tmp_path / "peers"), "envoy")
     if keys == "secret":
         del chosen["FLUX_AUTH_JWKS"]
         chosen |= SECRET
@@ -240,6 +243,25 @@ def test_a_bad_environment_reports_every_problem_at_once() -> None:
     with pytest.raises(SettingsError) as raised:
         FrontDoor.from_environment(bad)
     assert {variable for variable in bad if variable in str(raised.value)} == set(bad)
+
+
+def test_a_gateway_on_a_network_is_called_with_a_certificate_and_must_show_its_own(
+    descriptors: FileDescriptorSet, tmp_path: Path
+) -> None:
+    def socket_of(**changes: str) -> Any:
+        (cluster,) = (
+            c for c in rendered(descriptors, **changes)["static_resources"]["clusters"] if c["name"] == "gateway"
+        )
+        return cluster.get("transport_socket", {}).get("typed_config")
+
+    envoy = peer_variables(peers_made_in(tmp_path), "envoy")
+    assert socket_of() is None
+    tls = socket_of(FLUX_GATEWAY_TARGET="gateway:50051", **envoy)["common_tls_context"]
+    assert tls["tls_certificates"][0]["certificate_chain"] == {"filename": envoy["FLUX_PEER_CERT"]}
+    assert tls["validation_context"] == {
+        "trusted_ca": {"filename": envoy["FLUX_PEER_CA"]},
+        "match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": "gateway"}}],
+    }
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ from shared.rpc.aio_server import AsyncService
 from shared.rpc.guard import Guard
 from shared.rpc.health import LIVENESS
 from shared.rpc.options import MAX_MESSAGE_BYTES, SERVER_OPTIONS
+from shared.rpc.peers import GATEWAY
 from shared.rpc.server import listen
 from shared.settings import ServiceSettings
 from tests.conftest import behind_walls
@@ -653,7 +654,7 @@ def test_an_asyncio_service_is_alive_at_once_and_serves_once_its_database_answer
             await idle.wait()
 
         service = aio_server.AsyncService(
-            names=[name],
+            role_by_name={name: GATEWAY},
             add_to=lambda server: keeper_grpc.add_RulesKeeperServiceServicer_to_server(AsyncBroken(), server),
             probe=database.ping,
             background=wait,

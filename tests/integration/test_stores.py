@@ -68,6 +68,7 @@ from shared.db import AsyncDatabase, Database
 from shared.errors import DependencyUnavailable, FluxError
 from shared.rpc.status import as_status
 from shared.rules_shelf import RulesShelf
+from shared.settings import PeerSettings
 from tests.conftest import behind_walls
 from tests.integration import service_helpers
 from tests.integration.service_helpers import (
@@ -778,7 +779,7 @@ async def using(stores: Stores, database_url: str, body: Callable[[Sessions], Aw
     """The use cases on these stores; the other services answered until the rules in force were known."""
     database = Database(behind_walls(database_url))
     with listening_services(database_url) as targets:
-        services = Services(targets, time.monotonic)
+        services = Services(targets, time.monotonic, PeerSettings())
         shelf = RulesShelf(gateway.app.versions(), gateway.tables.rules, database)
         rulesets = Rulesets(RulesetStore(database), shelf, services)
         await rulesets.refresh()
