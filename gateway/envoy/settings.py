@@ -160,15 +160,15 @@ class FrontDoor:
         development = _read(DevelopmentSettings, environ, problems)
         rates = _read(RateLimits, environ, problems)
         tls = _read(TlsSettings, environ, problems)
-        peers = read(PeerSettings, environ)
+        peers = _read(PeerSettings, environ, problems)
         load = _read(LoadSettings, environ, problems)
         pages = _read(PageSettings, environ, problems)
         listener = _read(ListenerSettings, environ, problems)
         if identity and development and pages and not identity.is_local:
             problems += _problems_of_a_deployment(development.token, pages.origins)
-        if listener:
+        if listener and peers:
             problems += problems_of(peers, _list(listener.gateways)[0])
-        if problems or not (identity and development and rates and tls and load and pages and listener):
+        if problems or not (identity and development and rates and tls and peers and load and pages and listener):
             raise SettingsError(problems)
         return cls(
             listener.host,
