@@ -17,6 +17,7 @@ from google.api import annotations_pb2  # parsed options hold google.api.http on
 from google.protobuf.descriptor_pb2 import FileDescriptorSet, MethodDescriptorProto, MethodOptions
 from jinja2 import Environment, StrictUndefined
 
+from gateway import console
 from gateway.caller import PUBLIC_SERVICES
 from gateway.envoy.refusals import COMPRESSED, ERROR_DOMAIN, UNSUPPORTED_CONTENT_TYPE, refusals
 from gateway.envoy.settings import FrontDoor
@@ -122,6 +123,7 @@ def render(front_door: FrontDoor, descriptors: FileDescriptorSet, descriptor_pat
         unsupported_content_type=UNSUPPORTED_CONTENT_TYPE,
         error_domain=ERROR_DOMAIN,
         max_document_bytes=MAX_DOCUMENT_BYTES,
+        console_policy=console.content_security_policy(console.page()),
         audience=AUDIENCE,
         leeway_seconds=LEEWAY_SECONDS,
         jwks_file=front_door.shared_secret_keys if front_door.identity.legacy_secret else jwks,

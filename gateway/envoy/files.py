@@ -1,7 +1,8 @@
-"""Writes what Envoy reads: its configuration, the document that it serves, and a shared secret."""
+"""Writes what Envoy reads: its configuration, what it serves by itself, and a shared secret."""
 
 from pathlib import Path
 
+from gateway import console
 from gateway.envoy import descriptors
 from gateway.envoy.config import render, shared_secret_keys
 from gateway.envoy.settings import FrontDoor
@@ -13,6 +14,7 @@ def write(front_door: FrontDoor) -> None:
     front_door.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     _write(front_door.configuration, render(front_door, descriptors.descriptor_set(), descriptors.PATH))
     _write(front_door.openapi, served.text())
+    _write(front_door.console, console.page())
     if front_door.identity.legacy_secret:
         _write(front_door.shared_secret_keys, shared_secret_keys(front_door.identity.legacy_secret))
 

@@ -205,6 +205,11 @@ class FrontDoor:
         return self.run_dir / "openapi.json"
 
     @property
+    def console(self) -> Path:
+        """The file that `GET /console` answers with."""
+        return self.run_dir / "console.html"
+
+    @property
     def access_log(self) -> Path:
         """The file that gets one JSON line per request."""
         return self.run_dir / "access.log"

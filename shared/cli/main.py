@@ -35,6 +35,7 @@ from shared.settings import PeerSettings, SettingsError, read
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 ROUTES = """\
+  GET  /console                     the console, for a browser
   GET  /healthz                     is the front door ready?
   GET  /bootstrap                   rules and exercises
   GET  /user/state                  the athlete's home screen

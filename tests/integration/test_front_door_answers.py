@@ -1,6 +1,9 @@
 """What every answer carries and what it never tells: headers, certificates, origins, the access log, administration."""
 
+import base64
+import hashlib
 import json
+import re
 import socket
 import ssl
 import stat
@@ -16,6 +19,7 @@ import pytest
 from flux.session.v1 import session_service_pb2 as pb
 from flux.session.v1.session_service_pb2_grpc import SessionServiceStub
 
+from gateway import console
 from gateway.envoy.limits import Limits
 from gateway.envoy.rates import RateLimits
 from gateway.envoy.settings import FrontDoor
@@ -41,6 +45,7 @@ REQUESTS = {
     + END
     + b"{",
     "a document": b"GET /openapi.json HTTP/1.1\r\n" + END,
+    "the console": b"GET /console HTTP/1.1\r\n" + END,
     "health": b"GET /healthz HTTP/1.1\r\n" + END,
     "a preflight": b"OPTIONS / HTTP/1.1\r\norigin: https://app.test\r\naccess-control-request-method: GET\r\n" + END,
     "an upgrade": b"GET / HTTP/1.1\r\nhost: flux\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n",
@@ -70,8 +75,11 @@ def test_every_answer_tells_browsers_and_caches_to_be_careful(kind: str, door: O
     headers = headers_of(answer_to(door.address, REQUESTS[kind]))
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"
-    assert headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
-    assert headers["cache-control"] == ("no-cache" if kind == "a document" else "no-store")
+    policy = headers["content-security-policy"].split("; ")
+    assert "unsafe" not in headers["content-security-policy"]
+    assert {"default-src 'none'", "frame-ancestors 'none'"} <= set(policy)
+    assert (len(policy) == 2) == (kind != "the console")
+    assert headers["cache-control"] == ("no-cache" if kind in {"a document", "the console"} else "no-store")
     assert "strict-transport-security" not in headers  # in plain HTTP it would mean nothing
 
 
@@ -97,6 +105,28 @@ def test_answers_by_grpc_and_grpc_web_are_as_careful(door: OpenDoor) -> None:
     )
     for headers in (by_grpc, page.headers):
         assert (headers["cache-control"], headers["x-content-type-options"]) == ("no-store", "nosniff")
+
+
+def test_the_console_needs_no_token_and_gives_none_away(stack: Stack) -> None:
+    with front_door(stack, development_token="") as opened:
+        page = httpx.get(f"{opened.url}/console?from=anywhere")
+        assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+        assert page.text == console.page()
+        assert httpx.get(f"{opened.url}/user/state").status_code == 401
+        for method, path in (("POST", "/console"), ("GET", "/console/../user/state"), ("GET", "/consoles")):
+            assert httpx.request(method, opened.url + path, json={}).status_code == 401
+
+
+def test_the_console_may_run_what_it_holds_and_call_home_and_nothing_else(door: OpenDoor) -> None:
+    page = httpx.get(f"{door.url}/console")
+    allowed = dict(part.split(" ", 1) for part in page.headers["content-security-policy"].split("; "))
+    for name in ("script", "style"):
+        (text,) = re.findall(rf"<{name}\b[^>]*>(.*?)</{name}>", page.text, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert allowed[f"{name}-src"] == f"'sha256-{digest}'"
+    assert (allowed["default-src"], allowed["connect-src"], allowed["img-src"]) == ("'none'", "'self'", "data:")
+    (icon,) = re.findall(r'\b(?:src|href)="([^"]*)"', page.text.partition("<script")[0])
+    assert icon.startswith("data:")
 
 
 def test_a_refusal_does_not_repeat_the_url(door: OpenDoor) -> None:

@@ -136,6 +136,7 @@ def test_only_public_rpcs_are_routed_and_transcoded(descriptors: FileDescriptorS
         {"status": 415},
         {"status": 400, "body": {"inline_string": ANY}},
         {"status": 200, "body": {"filename": "/run/flux/openapi.json"}},
+        {"status": 200, "body": {"filename": "/run/flux/console.html"}},
         {"status": 404},
         {"cluster": "nowhere"},
     ]

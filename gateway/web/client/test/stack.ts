@@ -10,16 +10,20 @@ import type { TestProject } from "vitest/node";
 declare module "vitest" {
   export interface ProvidedContext {
     frontDoor: string;
+    /** Where the stack keeps its data, its identity among them. */
+    dataDir: string;
   }
 }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const folder = await mkdtemp(join(tmpdir(), "flux-web-"));
-  const flux = spawn("uv", ["run", "flux", "up", "--port", "0", "--data-dir", join(folder, "data")], {
+  const dataDir = join(folder, "data");
+  const flux = spawn("uv", ["run", "flux", "up", "--port", "0", "--data-dir", dataDir], {
     cwd: join(import.meta.dirname, "../../../.."),
     stdio: ["ignore", "pipe", "inherit"],
   });
   const ended = new Promise<void>((resolve) => flux.once("exit", () => resolve()));
+  project.provide("dataDir", dataDir);
   project.provide("frontDoor", await address(flux.stdout));
   return async () => {
     flux.kill("SIGTERM");

@@ -1,0 +1,241 @@
+/** The page in a real browser, before a real front door. */
+
+import { execFile } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { createFluxClient } from "@flux-engine/client";
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, beforeEach, expect, inject, test } from "vitest";
+import { launch, Visitor } from "./browser.js";
+
+const frontDoor = inject("frontDoor");
+const client = createFluxClient({ baseUrl: frontDoor });
+let browser: Browser;
+
+beforeAll(async () => {
+  browser = await launch();
+});
+
+afterAll(() => browser.close());
+
+beforeEach(() => client.deleteAthlete({}));
+
+test("a whole day: check-in, plan with reasons, sets, completion, history, trends", async () => {
+  const visitor = await Visitor.of(browser, frontDoor);
+  const { page } = visitor;
+  await visitor.open();
+  await visitor.start();
+  for (const exercise of await page.locator(".exercise").all()) {
+    expect(await exercise.locator(".reason").count()).toBeGreaterThan(0);
+  }
+  await visitor.logEverything();
+  await page.getByLabel("Notes on the session").fill("Felt light.");
+  await visitor.button("Complete session").click();
+  await page.getByRole("heading", { name: "Session completed" }).waitFor();
+  expect(await page.locator(".result").innerText()).toContain("Debt SQUAT: Earned");
+  expect(await page.getByText("Missing").count()).toBe(0);
+
+  await page.getByRole("link", { name: "History" }).click();
+  await page.locator(".history summary").first().click();
+  await page.getByText("Felt light.").waitFor();
+  await page.getByRole("link", { name: "Trends" }).click();
+  await page.getByRole("img", { name: /^Readiness over 1 sessions/ }).locator("canvas").waitFor();
+  await page.getByRole("img", { name: /^Benchmarks/ }).waitFor();
+  await page.getByRole("link", { name: "Today" }).click();
+  await visitor.button("Plan the next session").click();
+  await page.getByText("PUSH is due", { exact: false }).first().waitFor();
+
+  expect((await client.getAthleteState({})).completedSessions).toBe(1);
+  expect(visitor.complaints).toEqual([]);
+  expect([...visitor.addresses].filter((origin) => origin !== "null")).toEqual([frontDoor]); // an icon in the page has none
+});
+
+test("sliders show what would be, and store nothing", async () => {
+  const visitor = await Visitor.of(browser, frontDoor);
+  await visitor.open();
+  await visitor.page.getByLabel("Knee pain").fill("9");
+  await visitor.page.getByText("RED", { exact: true }).waitFor();
+  await visitor.page.getByText("What if it were another day?").click();
+  await visitor.page.getByLabel("Days from now").fill("3");
+  await visitor.page.getByRole("heading", { name: "What it would be in 3 days" }).waitFor();
+  expect(await visitor.button("Start this session").isDisabled()).toBe(true);
+  expect((await client.listSessions({})).sessions).toEqual([]);
+});
+
+test("the network is cut and the page reloaded in the middle of a workout: nothing is lost, nothing doubled", async () => {
+  const visitor = await Visitor.of(browser, frontDoor);
+  const { page } = visitor;
+  await visitor.open();
+  await visitor.start();
+  const exercise = visitor.loggable().first();
+  await visitor.log(exercise, "20", "30");
+  await visitor.sent();
+  visitor.weather = "deaf"; // the server gets it, and the page does not know
+  await visitor.log(exercise, "21", "31");
+  await page.getByText("Offline").waitFor();
+  visitor.weather = "cut";
+  await visitor.log(exercise, "22", "32");
+  await page.reload();
+  await exercise.locator(".logged li").nth(2).waitFor();
+  await visitor.log(exercise, "23", "33");
+  await exercise.getByRole("button", { name: /^Remove set 1 / }).click();
+  await visitor.button("Complete session").click();
+  await page.getByText("Completed on this device").waitFor();
+  await page.reload();
+  await page.getByText("Completed on this device").waitFor();
+  visitor.weather = "fine";
+  await page.getByRole("heading", { name: "Session completed" }).waitFor();
+
+  const { sessions } = await client.listSessions({});
+  expect(sessions).toHaveLength(1);
+  const { session } = await client.getSession({ sessionId: sessions[0]?.sessionId ?? "" });
+  expect(session?.sets.map(({ setIndex, weightKg, seconds }) => [setIndex, weightKg, seconds])).toEqual([
+    [1, 21, 31],
+    [2, 22, 32],
+    [3, 23, 33],
+  ]);
+});
+
+test("an open session is found again on another device", async () => {
+  const { session } = await client.startSession({ checkIn: { kneePain: 1, energy: 9 } });
+  const visitor = await Visitor.of(browser, frontDoor);
+  await visitor.open();
+  await visitor.page.getByRole("heading", { name: "Today’s session" }).waitFor();
+  await visitor.button("Give up").click();
+  await visitor.page.getByRole("heading", { name: "How are you today?" }).waitFor();
+  const left = await client.getSession({ sessionId: session?.sessionId ?? "" });
+  expect(left.session?.completeTime).toBeUndefined();
+});
+
+test("numbers that cannot be are refused where they are typed, and nothing is logged", async () => {
+  const visitor = await Visitor.of(browser, frontDoor);
+  await visitor.open();
+  await visitor.start();
+  const exercise = visitor.loggable().first();
+  for (const [weight, seconds] of [["x", "30"], ["1001", "30"], ["-1", "30"], ["20", ""], ["20", "1.5"], ["20", "0"]] as const) {
+    await exercise.locator("input").nth(0).fill(weight);
+    await exercise.locator("input").nth(1).fill(seconds);
+    await exercise.getByRole("button", { name: "Log" }).click();
+    await exercise.getByText(/: a (whole )?number from/).waitFor();
+    expect(await exercise.locator("[aria-invalid=true]").count()).toBe(1);
+  }
+  expect(await visitor.violations()).toEqual([]);
+  await visitor.log(exercise, "20,5", "30");
+  await visitor.sent();
+  const { session } = await client.getOpenSession({});
+  expect(session?.sets.map(({ weightKg }) => weightKg)).toEqual([20.5]);
+});
+
+test("an expired token is said so, and what was logged waits for a new one", async () => {
+  const token = await tokenOf(randomUUID());
+  const visitor = await Visitor.of(browser, frontDoor);
+  const { page } = visitor;
+  await visitor.open();
+  await visitor.button("Sign in").click();
+  await page.getByLabel("Access token").fill("no token");
+  await visitor.button("Use this token").click();
+  await page.getByText("three parts").waitFor();
+  await page.getByLabel("Access token").fill(token);
+  await visitor.button("Use this token").click();
+  await visitor.button("Signed in").waitFor();
+  await visitor.start();
+  await page.evaluate((expired) => sessionStorage.setItem("flux.token", expired), spoilt(token));
+  await visitor.log(visitor.loggable().first(), "20", "30");
+  await page.getByRole("alert").getByText("expired or is not valid").waitFor();
+  await page.getByText("to be sent").first().waitFor();
+  await page.getByLabel("Access token").fill(token);
+  await visitor.button("Use this token").click();
+  await visitor.sent();
+
+  const theirs = createFluxClient({ baseUrl: frontDoor, token: () => token });
+  expect((await theirs.getOpenSession({})).session?.sets).toHaveLength(1);
+  expect((await client.listSessions({})).sessions).toEqual([]);
+  await visitor.button("Signed in").click();
+  await visitor.button("Sign out").click();
+  await page.getByRole("heading", { name: "How are you today?" }).waitFor();
+});
+
+test("a second tab does not log beside the first, and takes over when that one closes", async () => {
+  const visitor = await Visitor.of(browser, frontDoor);
+  await visitor.open();
+  await visitor.start();
+  const second = await visitor.context.newPage();
+  await second.goto(`${frontDoor}/console`);
+  await second.getByText("open in another tab").waitFor();
+  await visitor.page.close();
+  await second.getByRole("heading", { name: "Today’s session" }).waitFor();
+});
+
+test("a day can be trained with the keyboard alone", async () => {
+  const visitor = await Visitor.of(browser, frontDoor);
+  const { page } = visitor;
+  const reach = async (name: string): Promise<void> => {
+    const isThere = (): Promise<boolean> =>
+      page.evaluate((text) => {
+        const element = document.activeElement;
+        return element !== null && [element.textContent, element.id].includes(text);
+      }, name);
+    while (!(await isThere())) await page.keyboard.press("Tab");
+  };
+  await visitor.open();
+  await page.getByText("What today would be").waitFor();
+  await reach("slider-knee-pain");
+  await page.keyboard.press("ArrowRight");
+  await page.getByText("because of knee pain 1 of 10").first().waitFor();
+  await reach("Start this session");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Today’s session" }).waitFor();
+  await reach("Complete session");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Session completed" }).waitFor();
+  expect(await page.locator(".grade.missing").count()).toBeGreaterThan(0);
+});
+
+for (const colorScheme of ["light", "dark"] as const) {
+  for (const width of [360, 1280]) {
+    test(`everything is accessible and fits, ${colorScheme} and ${width} pixels wide`, async () => {
+      const visitor = await Visitor.of(browser, frontDoor, { colorScheme, viewport: { width, height: 800 } });
+      const { page } = visitor;
+      const examine = async (): Promise<void> => {
+        expect(await visitor.violations()).toEqual([]);
+        expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width);
+      };
+      await visitor.open();
+      await page.getByRole("heading", { name: "What today would be" }).waitFor();
+      await examine();
+      await visitor.button("Sign in").click();
+      await page.getByText("Every decision").click();
+      await examine();
+      await visitor.start();
+      await visitor.log(visitor.loggable().first(), "20", "30");
+      await examine();
+      await visitor.button("Complete session").click();
+      await page.getByRole("heading", { name: "Session completed" }).waitFor();
+      await examine();
+      await page.getByRole("link", { name: "History" }).click();
+      await page.locator(".history summary").first().click();
+      await page.getByText("The plan").click();
+      await examine();
+      await page.getByRole("link", { name: "Trends" }).click();
+      await page.locator("canvas").first().waitFor();
+      for (const table of await page.getByText("As a table").all()) await table.click();
+      await examine();
+    });
+  }
+}
+
+/** A token of a local run for any athlete. */
+async function tokenOf(athlete: string): Promise<string> {
+  const { stdout } = await promisify(execFile)("uv", ["run", "flux", "token", "--athlete", athlete, "--data-dir", inject("dataDir")], {
+    cwd: join(import.meta.dirname, "../../../.."),
+  });
+  return stdout.trim();
+}
+
+/** The same token with claims that its signature does not cover, as one that is no longer good. */
+function spoilt(token: string): string {
+  const [head = "", claims = "", signature = ""] = token.split(".");
+  const expired = { ...(JSON.parse(Buffer.from(claims, "base64url").toString()) as object), exp: 1 };
+  return [head, Buffer.from(JSON.stringify(expired)).toString("base64url"), signature].join(".");
+}
