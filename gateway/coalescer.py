@@ -1,10 +1,11 @@
 """Makes one call of what many callers ask at the same moment.
 
-A call to a service costs the same for one item and nearly the same for many. So one call is in flight at a time, and
+A call to a service, or a statement, costs nearly the same for one item and for many. So one is in flight at a time, and
 whatever is asked for meanwhile goes into the next one. Nobody waits while none is in flight.
 """
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 MOST_ITEMS = 256
 
 type CallBatch[Item, Answer] = Callable[[Sequence[Item], float], Awaitable[Sequence[Answer]]]
-"""Asks for all items in so many seconds; the answers are in the order of the items."""
+"""Asks for all items in so many seconds, which may be infinite; the answers are in the order of the items."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,13 @@ class Coalescer[Item, Answer]:
         self._waiting: deque[_Waiter[Item, Answer]] = deque()
         self._calling: asyncio.Task[None] | None = None
 
-    async def load(self, item: Item, seconds: float) -> Answer:
+    async def load(self, item: Item, seconds: float | None = None) -> Answer:
         """The answer for one item. Raises what its call raised, and TimeoutError if there is none in so many seconds.
 
         A caller who gives up harms no other one: the call goes on for as long as anybody waits for it.
         """
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        waiter = _Waiter(item, answer, time.monotonic() + seconds)
+        waiter = _Waiter(item, answer, math.inf if seconds is None else time.monotonic() + seconds)
         self._waiting.append(waiter)
         if self._calling is None:
             # In a context of its own: the deadline and the rest of it are those of one caller among many.

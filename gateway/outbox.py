@@ -11,10 +11,11 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Interval, Row, and_, func, select, update
+from sqlalchemy import ARRAY, Interval, Row, Uuid, and_, any_, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.coalescer import Coalescer
 from gateway.domain.session import (
     BenchmarkMeasured,
     CheckInRecorded,
@@ -58,6 +59,11 @@ _EVENT = (
     outbox.c.payload,
     outbox.c.created_time,
 )
+_ON_THEIR_WAY = select(*_EVENT).where(
+    outbox.c.athlete_id == any_(bindparam("athlete_ids", type_=ARRAY(Uuid))),
+    outbox.c.delivery == Delivery.PENDING,
+    outbox.c.kind.in_(MOVING),
+)
 
 
 async def put(connection: AsyncConnection, events: Sequence[Event], *, held: bool) -> tuple[Event, ...]:
@@ -96,6 +102,7 @@ class Outbox:
 
     def __init__(self, database: AsyncDatabase) -> None:
         self._database = database
+        self._on_their_way = Coalescer(self._on_their_way_of)
 
     async def find(self, athlete_id: UUID, event_id: UUID) -> Event | None:
         """An athlete's event of this id, whatever became of it."""
@@ -136,9 +143,15 @@ class Outbox:
 
     async def on_its_way(self, athlete_id: UUID) -> list[Event]:
         """What moves an athlete and no service has applied yet, whoever holds it."""
-        mine = and_(outbox.c.athlete_id == athlete_id, outbox.c.delivery == Delivery.PENDING, outbox.c.kind.in_(MOVING))
-        async with self._database.autocommit(Sight.of([athlete_id])) as connection:
-            return [_event(row) for row in await connection.execute(select(*_EVENT).where(mine))]
+        return await self._on_their_way.load(athlete_id)
+
+    async def _on_their_way_of(self, athlete_ids: Sequence[UUID], _: float) -> list[list[Event]]:
+        async with self._database.autocommit(Sight.of(athlete_ids)) as connection:
+            rows = await connection.execute(_ON_THEIR_WAY, {"athlete_ids": list(athlete_ids)})
+            found: dict[UUID, list[Event]] = {athlete_id: [] for athlete_id in athlete_ids}
+            for row in rows:
+                found[row.athlete_id].append(_event(row))
+        return [found[athlete_id] for athlete_id in athlete_ids]
 
     async def settle(self, event_ids: Iterable[UUID], delivery: Delivery) -> None:
         """Notes that events were applied, or refused for good."""

@@ -1,11 +1,14 @@
 """Keeps the overlays of athletes: versions that are only ever added to; the last one of an athlete is in force."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, Row, insert, select
+from sqlalchemy import ARRAY, ColumnElement, Row, Uuid, any_, bindparam, insert, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
+from gateway.coalescer import Coalescer
 from gateway.domain.overlay import Overlay, OverlayInForce, OverlayVersion
 from gateway.tables import overlays
 from shared.db import AsyncDatabase
@@ -21,6 +24,12 @@ _VERSION: tuple[ColumnElement[Any], ...] = (
     overlays.c.note,
     overlays.c.created_time,
 )
+_LAST = (
+    select(overlays.c.athlete_id, overlays.c.content_hash, overlays.c.overlay)
+    .ext(distinct_on(overlays.c.athlete_id))
+    .where(overlays.c.athlete_id == any_(bindparam("athlete_ids", type_=ARRAY(Uuid))))
+    .order_by(overlays.c.athlete_id, overlays.c.overlay_id.desc())
+)
 
 
 class OverlayStore:
@@ -28,20 +37,17 @@ class OverlayStore:
 
     def __init__(self, database: AsyncDatabase) -> None:
         self._database = database
+        self._last = Coalescer(self._last_of)
 
     async def in_force(self, athlete_id: UUID) -> OverlayInForce | None:
         """The overlay to plan an athlete by; None if there is none. Raises DependencyUnavailable."""
-        last = (
-            select(overlays.c.content_hash, overlays.c.overlay)
-            .where(overlays.c.athlete_id == athlete_id)
-            .order_by(overlays.c.overlay_id.desc())
-            .limit(1)
-        )
-        async with self._database.autocommit(Sight.of([athlete_id])) as connection:
-            row = (await connection.execute(last)).first()
-        if row is None or row.overlay is None:
-            return None
-        return OverlayInForce(row.content_hash, msgspec.convert(row.overlay, Overlay))
+        return await self._last.load(athlete_id)
+
+    async def _last_of(self, athlete_ids: Sequence[UUID], _: float) -> list[OverlayInForce | None]:
+        async with self._database.autocommit(Sight.of(athlete_ids)) as connection:
+            rows = await connection.execute(_LAST, {"athlete_ids": list(athlete_ids)})
+            found = {row.athlete_id: row for row in rows if row.overlay is not None}
+        return [_in_force(found[athlete_id]) if athlete_id in found else None for athlete_id in athlete_ids]
 
     async def versions(self, athlete_id: UUID, most: int) -> list[OverlayVersion]:
         """The last versions of an athlete, newest first. Raises DependencyUnavailable."""
@@ -78,6 +84,10 @@ class OverlayStore:
         async with self._database.autocommit(Sight.of([athlete_id])) as connection:
             row = insert(overlays).values(athlete_id=athlete_id, author=author, note=note, **content)
             await connection.execute(row)
+
+
+def _in_force(row: Row[*tuple[Any, ...]]) -> OverlayInForce:
+    return OverlayInForce(row.content_hash, msgspec.convert(row.overlay, Overlay))
 
 
 def _version(row: Row[Any]) -> OverlayVersion:

@@ -32,6 +32,7 @@ from debt_svc.store import LedgerStore
 from gateway.athletes import Athletes
 from gateway.clients import Services
 from gateway.domain.inputs import Inputs
+from gateway.domain.overlay import Overlay
 from gateway.domain.plan import Plan
 from gateway.domain.plan import Protocol as PlannedProtocol
 from gateway.domain.session import (
@@ -67,6 +68,7 @@ from shared.clock import SystemClock
 from shared.db import AsyncDatabase, Database
 from shared.errors import DependencyUnavailable, FluxError
 from shared.rpc.status import as_status
+from shared.rules_loader import load_text
 from shared.rules_shelf import RulesShelf
 from shared.settings import PeerSettings
 from tests.conftest import behind_walls
@@ -1009,6 +1011,36 @@ def test_events_come_out_as_they_went_in(database_url: str) -> None:
     out = with_events(database_url, events, lambda stores: stores.outbox.hold_due(10))
     assert [replace(one, created_time=None) for one in sorted(out, key=lambda event: event.event_id)] == events
     assert all(one.created_time is not None for one in out)
+
+
+def test_athletes_who_are_asked_for_together_get_each_their_own_events(database_url: str) -> None:
+    mine, theirs = an_event(1), replace(an_event(2), athlete_id=STRANGER)
+    check_in = an_event(3, CheckInRecorded({"knee_pain": 0, "energy": 10}, new_session().plan.state, NOW))
+
+    async def together(stores: Stores) -> list[set[UUID]]:
+        wanted = (ATHLETE, STRANGER, number_id(999), ATHLETE)
+        return [ids(events) for events in await asyncio.gather(*map(stores.outbox.on_its_way, wanted))]
+
+    found = with_events(database_url, [mine, theirs, check_in], together)
+    assert found == [{mine.event_id}, {theirs.event_id}, set(), {mine.event_id}]
+
+
+def test_athletes_who_are_asked_for_together_get_each_the_last_overlay_of_their_own(database_url: str) -> None:
+    first, last, other = (
+        load_text(f"disabled_patterns: [{pattern}]\n", Overlay, file="overlay.yaml")
+        for pattern in ("SQUAT", "LUNGE", "HINGE")
+    )
+    cleared = number_id(998)
+
+    async def together(stores: Stores) -> list[str | None]:
+        for athlete_id, loaded in ((ATHLETE, first), (ATHLETE, last), (STRANGER, other), (cleared, first)):
+            await stores.overlays.put(athlete_id, loaded, "coach", "")
+        await stores.overlays.clear(cleared, "coach", "")
+        wanted = (ATHLETE, STRANGER, cleared, number_id(999), ATHLETE)
+        found = await asyncio.gather(*map(stores.overlays.in_force, wanted))
+        return [None if one is None else one.content_hash for one in found]
+
+    assert with_stores(database_url, together) == [last.content_hash, other.content_hash, None, None, last.content_hash]
 
 
 def test_an_event_that_is_held_is_not_handed_out_again(database_url: str) -> None:

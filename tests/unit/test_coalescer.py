@@ -164,6 +164,16 @@ def test_each_waits_as_long_as_it_may_and_the_call_as_long_as_anybody() -> None:
     asyncio.run(scenario())
 
 
+def test_who_sets_no_limit_waits_for_the_answer_and_so_does_the_call() -> None:
+    async def scenario() -> None:
+        callee = Callee()
+        coalescer = Coalescer(callee)
+        assert await asyncio.gather(*(coalescer.load(item, s) for item, s in ((1, None), (2, LONG)))) == [2, 4]
+        assert callee.seconds == [float("inf")]
+
+    asyncio.run(scenario())
+
+
 def test_nobody_waits_for_ever_when_the_call_itself_is_cancelled() -> None:
     async def scenario() -> None:
         async def cancelled(items: Sequence[int], seconds: float) -> Sequence[int]:
