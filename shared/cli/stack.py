@@ -26,7 +26,7 @@ from shared.settings import PeerSettings
 from shared.supervisor import ProgramStopped, Supervisor
 from shared.walls import MIGRATOR, SCHEMAS, runtime
 
-__all__ = ["CannotStart", "Options", "ProgramStopped", "Running", "answers", "running", "serves"]
+__all__ = ["CannotStart", "Options", "ProgramStopped", "Running", "answers", "only_database", "running", "serves"]
 
 READY_SECONDS = 60.0
 # Metrics ask nobody who they are, so they stay on this machine.
@@ -83,6 +83,23 @@ def running(options: Options, tell: Callable[[str], None]) -> Iterator[tuple[Run
             database = stack.start_postgres() if given is None else _prepared(given)
             stack.start_services(database, options.metrics_port)
             yield Running(stack.start_front_door(options.host, port)), supervisor
+        finally:
+            supervisor.stop()
+
+
+@contextmanager
+def only_database(data_dir: Path) -> Iterator[str]:
+    """The embedded PostgreSQL of a data directory, and nothing else: its URL, for its superuser.
+
+    Raises CannotStart if something runs there, and ProgramStopped.
+    """
+    data_dir = _writable(data_dir)
+    with _only_user(data_dir), _socket_folder(data_dir) as sockets:
+        supervisor = Supervisor(data_dir / "logs")
+        try:
+            cluster = embedded_postgres.prepare(data_dir / "postgres", sockets / "pg")
+            embedded_postgres.start(cluster, supervisor, os.environ)
+            yield cluster.url
         finally:
             supervisor.stop()
 
