@@ -84,7 +84,7 @@ class Enum:
 
 @dataclass(frozen=True)
 class Call:
-    """One RPC with its JSON binding: `verb` and `path` as in `GET /v1/sessions/{session_id}`."""
+    """One RPC with its JSON binding: `verb` and `path` as in `GET /v1/sessions/{session_id}`, empty if it has none."""
 
     service: str
     descriptor: MethodDescriptorProto
@@ -130,6 +130,10 @@ class Contract:
 
     def calls(self, service: str) -> Iterator[Call]:
         """The RPCs of a service that JSON clients can call, in the contract's order."""
+        return (call for call in self.rpcs(service) if call.verb)
+
+    def rpcs(self, service: str) -> Iterator[Call]:
+        """All RPCs of a service, in the contract's order."""
         for file in self._files:
             comments = _comments(file)
             for s, each in enumerate(file.service):
@@ -137,10 +141,9 @@ class Contract:
                     continue
                 for m, method in enumerate(each.method):
                     rule = method.options.Extensions[annotations_pb2.http]
-                    verb = rule.WhichOneof("pattern")
-                    if verb is not None:
-                        comment = comments.get((_SERVICE, s, _METHOD, m), "")
-                        yield Call(service, method, comment, verb, getattr(rule, verb), rule.body)
+                    verb = rule.WhichOneof("pattern") or ""
+                    path = getattr(rule, verb) if verb else ""
+                    yield Call(service, method, comments.get((_SERVICE, s, _METHOD, m), ""), verb, path, rule.body)
 
 
 def _comments(file: FileDescriptorProto) -> dict[tuple[int, ...], str]:

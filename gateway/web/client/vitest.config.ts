@@ -5,7 +5,7 @@ export default defineConfig({
     globalSetup: "test/stack.ts",
     include: ["test/**/*.test.ts"],
     fileParallelism: false, // all tests are of one athlete
-    testTimeout: 60_000,
+    testTimeout: 180_000,
     hookTimeout: 180_000,
   },
 });

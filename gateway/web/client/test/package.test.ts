@@ -15,20 +15,25 @@ beforeAll(async () => {
   project = await mkdtemp(join(tmpdir(), "flux-pack-"));
   const packed = await run("npm", ["pack", "--silent", "--pack-destination", project], { cwd: root });
   const tarball = packed.stdout.trim().split("\n").at(-1) ?? "";
-  const readme = await readFile(join(root, "README.md"), "utf8");
-  const [, quickstart = ""] = /```ts\n([\s\S]+?)```/.exec(readme) ?? [];
   await writeFile(join(project, "package.json"), JSON.stringify({ type: "module", private: true }));
-  await writeFile(join(project, "quickstart.ts"), quickstart);
+  for (const [name, page] of [["readme", join(root, "README.md")], ["quickstart", join(root, "../../../protos/QUICKSTART.md")]] as const) {
+    const [, snippet = ""] = /```ts\n([\s\S]+?)```/.exec(await readFile(page, "utf8")) ?? [];
+    await writeFile(join(project, `${name}.ts`), snippet);
+  }
   await run("npm", ["install", "--silent", `./${tarball}`, "typescript@5", "@types/node@20"], { cwd: project });
 });
 
 afterAll(() => rm(project, { recursive: true, force: true }));
 
-test("it type-checks strictly in an empty project, and the quickstart runs", async () => {
-  const options = ["--strict", "--module", "nodenext", "--target", "es2022", "--types", "node", "quickstart.ts"];
+test("it type-checks strictly in an empty project, and what README and quickstart show runs", async () => {
+  const options = ["--strict", "--module", "nodenext", "--target", "es2022", "--types", "node", "readme.ts", "quickstart.ts"];
   await run("npx", ["tsc", ...options], { cwd: project });
   const environment = { ...process.env, FLUX_URL: inject("frontDoor") };
-  const { stdout, stderr } = await run("node", ["quickstart.js"], { cwd: project, env: environment });
+  const started = await run("node", ["quickstart.js"], { cwd: project, env: environment });
+  expect(started.stderr).toBe("");
+  expect(started.stdout).toContain("is due");
+  expect(started.stdout).toMatch(/of 1 working set logged/);
+  const { stdout, stderr } = await run("node", ["readme.js"], { cwd: project, env: environment });
   expect(stderr).toBe("");
   expect(stdout).toContain("the server has it all");
   expect(stdout).toContain("INVALID_REQUEST");
