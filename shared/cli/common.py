@@ -58,4 +58,9 @@ def refusals() -> Iterator[None]:
 
 def gateway_client(target: str | None, data_dir: Path) -> Client:
     """The gateway at an address, or the one of a data directory."""
-    return Client(target or f"unix:{(data_dir / 'run').resolve() / 'gateway'}")
+    return Client(target or gateway_address(data_dir))
+
+
+def gateway_address(data_dir: Path) -> str:
+    """Where the gateway of a data directory listens."""
+    return f"unix:{(data_dir / 'run').resolve() / 'gateway'}"

@@ -15,10 +15,22 @@ import typer
 from rich.console import Console
 
 from shared import deployment_keys
-from shared.cli import athlete_commands, db_commands, rules_commands, simulation, simulation_report, stack
+from shared.cli import athlete_commands, calling, db_commands, rules_commands, simulation, simulation_report, stack
 from shared.cli import demo as week
 from shared.cli.athletes import Kind
-from shared.cli.common import DEFAULT_DATA_DIR, Author, DataDir, Form, Target, fail, gateway_client, progress, refusals
+from shared.cli.common import (
+    DEFAULT_DATA_DIR,
+    Author,
+    DataDir,
+    Form,
+    Target,
+    fail,
+    gateway_address,
+    gateway_client,
+    progress,
+    refusals,
+)
+from shared.cli.rules import Refused
 from shared.clock import SystemClock
 from shared.local_identity import DEVELOPMENT_ATHLETE, LocalIdentity, NoLocalIdentity
 
@@ -105,6 +117,22 @@ def health(
     """Exit with 0 if a service or the front door can serve, else with 1."""
     ready = stack.answers(target) if target.startswith("http://") else stack.serves(target)
     raise typer.Exit(0 if ready else 1)
+
+
+@app.command("call")
+def call_method(
+    method: Annotated[str, typer.Argument(help="Such as PreviewSession, or SessionService/StartSession.")],
+    request: Annotated[str, typer.Argument(help="The request as JSON.")] = "{}",
+    athlete: Annotated[UUID, typer.Option(help="Who calls; else the development athlete.")] = DEVELOPMENT_ATHLETE,
+    target: Annotated[str | None, typer.Option(help="Address of any gRPC server; else the local gateway.")] = None,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Call one method of a local run, found by reflection, and print the answer as JSON."""
+    try:
+        access = LocalIdentity(data_dir).mint(athlete, SystemClock().now())
+        print(calling.call(target or gateway_address(data_dir), method, request, access))
+    except (NoLocalIdentity, Refused) as error:
+        fail(error)
 
 
 @app.command()
