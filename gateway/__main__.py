@@ -6,8 +6,8 @@ import sys
 
 from gateway import app
 from shared import process
-from shared.configuration import account_of
-from shared.rpc import aio_server
+from shared.configuration import account
+from shared.rpc import aio_server, peers
 from shared.settings import MigrationSettings, RulesSettings, read
 
 
@@ -29,7 +29,13 @@ def _check() -> None:
 
 
 def _settings() -> None:
-    process.say(account_of(app.GatewaySettings, os.environ).to_json())
+    process.say(account([app.GatewaySettings], _check_settings).to_json())
+
+
+def _check_settings() -> None:
+    settings = read(app.GatewaySettings, os.environ)
+    targets = (settings.readiness_target, settings.debt_target, settings.conditioning_target)
+    peers.check(settings, settings.listen, *targets)
 
 
 def _export() -> None:

@@ -61,8 +61,13 @@ def refusals() -> Iterator[None]:
 
 def gateway_client(target: str | None, data_dir: Path) -> Client:
     """The gateway at an address, by the certificate of the environment, or the one of a data directory."""
-    address = target or f"unix:{(data_dir / 'run').resolve() / 'gateway'}"
+    address = target or gateway_address(data_dir)
     peers = read(PeerSettings, os.environ)
     for problem in problems_of(peers, address):
         fail(SettingsError([problem]))
     return Client(address, peers)
+
+
+def gateway_address(data_dir: Path) -> str:
+    """Where the gateway of a data directory listens."""
+    return f"unix:{(data_dir / 'run').resolve() / 'gateway'}"

@@ -20,6 +20,7 @@ from shared import deployment_keys
 from shared.cli import (
     athlete_commands,
     backup_commands,
+    calling,
     config_commands,
     db_commands,
     rules_commands,
@@ -29,7 +30,19 @@ from shared.cli import (
 )
 from shared.cli import demo as week
 from shared.cli.athletes import Kind
-from shared.cli.common import DEFAULT_DATA_DIR, Author, DataDir, Form, Target, fail, gateway_client, progress, refusals
+from shared.cli.common import (
+    DEFAULT_DATA_DIR,
+    Author,
+    DataDir,
+    Form,
+    Target,
+    fail,
+    gateway_address,
+    gateway_client,
+    progress,
+    refusals,
+)
+from shared.cli.rules import Refused
 from shared.clock import SystemClock
 from shared.local_identity import DEVELOPMENT_ATHLETE, LocalIdentity, NoLocalIdentity
 from shared.settings import PeerSettings, SettingsError, read
@@ -137,6 +150,22 @@ def health(
     except SettingsError as error:
         fail(error)
     raise typer.Exit(0 if ready else 1)
+
+
+@app.command("call")
+def call_method(
+    method: Annotated[str, typer.Argument(help="Such as PreviewSession, or SessionService/StartSession.")],
+    request: Annotated[str, typer.Argument(help="The request as JSON.")] = "{}",
+    athlete: Annotated[UUID, typer.Option(help="Who calls; else the development athlete.")] = DEVELOPMENT_ATHLETE,
+    target: Annotated[str | None, typer.Option(help="Address of any gRPC server; else the local gateway.")] = None,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Call one method of a local run, found by reflection, and print the answer as JSON."""
+    try:
+        access = LocalIdentity(data_dir).mint(athlete, SystemClock().now())
+        print(calling.call(target or gateway_address(data_dir), method, request, access))
+    except (NoLocalIdentity, Refused) as error:
+        fail(error)
 
 
 @app.command()

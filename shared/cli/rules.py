@@ -181,7 +181,7 @@ class _Call:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._channel.close()
         if isinstance(error, grpc.RpcError):
-            raise Refused(_words(error, self._target)) from None
+            raise Refused(words(error, self._target)) from None
 
 
 def table(rulesets: Iterable[pb.RulesetVersion]) -> Table:
@@ -203,7 +203,15 @@ def _text(path: Path) -> str:
         raise Refused(f"{path} cannot be read: {error.strerror}") from None
 
 
-def _words(error: grpc.RpcError, target: str) -> str:
+def reason_of(error: grpc.RpcError) -> str:
+    """The documented reason of a call that failed; empty if the answer gives none."""
+    status = rpc_status.from_call(cast("grpc.Call", error))
+    info = error_details_pb2.ErrorInfo()
+    return info.reason if status is not None and any(detail.Unpack(info) for detail in status.details) else ""
+
+
+def words(error: grpc.RpcError, target: str) -> str:
+    """Why a call failed, a line per field that is wrong."""
     status = rpc_status.from_call(cast("grpc.Call", error))  # it is both
     if status is None and error.code() == grpc.StatusCode.UNAVAILABLE:
         return f"no gateway answers at {target}; is `flux up` running with this data directory?"

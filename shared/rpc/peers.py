@@ -109,6 +109,13 @@ def problems_of(settings: PeerSettings, address: str) -> Iterator[str]:
         )
 
 
+def check(settings: PeerSettings, *addresses: str) -> None:
+    """Returns if all addresses can be listened on and called with these settings. Raises SettingsError."""
+    problems = dict.fromkeys(problem for address in addresses for problem in problems_of(settings, address))
+    if problems:
+        raise SettingsError(list(problems))
+
+
 def problems_of_pair(certificate: str, key: str, certificate_variable: str, key_variable: str) -> Iterator[str]:
     """Why two files are not a certificate and its key; gRPC and Envoy would say less."""
     both = f"{certificate_variable} and {key_variable}"

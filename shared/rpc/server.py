@@ -14,8 +14,9 @@ from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 
 from shared import metrics, process
-from shared.configuration import account_of
+from shared.configuration import account
 from shared.errors import FluxError
+from shared.rpc import peers
 from shared.rpc.guard import Guard, GuardInterceptor
 from shared.rpc.health import Readiness
 from shared.rpc.metering import MeteringInterceptor
@@ -58,9 +59,14 @@ def main(
         "migrate": lambda: migrate(read(MigrationSettings, os.environ)),
         "status": lambda: process.say(status(read(MigrationSettings, os.environ))),
         "check": lambda: check(read(RulesSettings, os.environ)),
-        "settings": lambda: process.say(account_of(ServiceSettings, os.environ).to_json()),
+        "settings": lambda: process.say(account([ServiceSettings], _check_settings).to_json()),
     }
     return process.main(program, verbs, sys.argv[1:])
+
+
+def _check_settings() -> None:
+    settings = read(ServiceSettings, os.environ)
+    peers.check(settings, settings.listen)
 
 
 def serve(build: Callable[[ServiceSettings], Service], settings: ServiceSettings) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.certificates import peer_variables, peers_made_in
+
 ROOT = Path(__file__).parents[2]
 SOUND = {
     "FLUX_DATABASE_URL": "postgresql://flux@db/flux?sslmode=verify-full",
@@ -35,19 +37,25 @@ def config(environment: dict[str, str], *arguments: str) -> tuple[int, list[str]
     return run.returncode, run.stdout.splitlines()
 
 
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """An environment that every part can use, certificates and all."""
+    return SOUND | peer_variables(peers_made_in(tmp_path_factory.mktemp("peers")), "gateway")
+
+
 def test_the_documented_variables_are_those_that_the_code_reads() -> None:
     _, table = config({}, "table")
     assert table == (ROOT / "shared" / "configuration.md").read_text(encoding="utf-8").splitlines()
 
 
-def test_an_environment_that_every_part_can_use_is_accepted() -> None:
-    assert config(SOUND, "check") == (0, [])
+def test_an_environment_that_every_part_can_use_is_accepted(sound: dict[str, str]) -> None:
+    assert config(sound, "check") == (0, [])
 
 
-def test_secrets_may_be_in_files(tmp_path: Path) -> None:
+def test_secrets_may_be_in_files(sound: dict[str, str], tmp_path: Path) -> None:
     secret = tmp_path / "url"
     secret.write_text("postgresql://flux:secret@db/flux\n")
-    environment = {name: value for name, value in SOUND.items() if name != "FLUX_DATABASE_URL"}
+    environment = {name: value for name, value in sound.items() if name != "FLUX_DATABASE_URL"}
     assert config(environment | {"FLUX_DATABASE_URL_FILE": str(secret)}, "check") == (0, [])
 
 
@@ -89,6 +97,12 @@ def test_every_fault_of_every_part_is_told_at_once() -> None:
     assert not any("secret" in line or "short" in line for line in said if "FLUX_AUTH" not in line)
 
 
+def test_parts_that_meet_on_a_network_without_certificates_are_told() -> None:
+    status, said = config(SOUND, "check")
+    told = {line.partition(":")[0] for line in said if "set FLUX_PEER_CERT" in line}
+    assert (status, told) == (1, {"readiness", "debt", "conditioning", "gateway", "envoy"})
+
+
 def test_one_part_may_be_checked_alone() -> None:
     assert config({"FLUX_MIGRATION_DATABASE_URL": "postgresql://migrator@db/flux"}, "check", "migrate") == (0, [])
     status, said = config({}, "check", "debt", "migrate")
@@ -106,8 +120,8 @@ def test_one_part_may_be_checked_alone() -> None:
     ("variable", "hint"),
     [("FLUX_FRONT_PROT", "; did you mean FLUX_FRONT_PORT?"), ("FLUX_OVEN_DEGREES_KELVIN", "")],
 )
-def test_a_variable_that_nobody_reads_is_told(variable: str, hint: str) -> None:
-    assert config(SOUND | {variable: "1"}, "check") == (1, [f"{variable} is read by nobody{hint}"])
+def test_a_variable_that_nobody_reads_is_told(sound: dict[str, str], variable: str, hint: str) -> None:
+    assert config(sound | {variable: "1"}, "check") == (1, [f"{variable} is read by nobody{hint}"])
 
 
 def test_a_process_refuses_its_environment_with_all_faults_in_one_message() -> None:

@@ -343,7 +343,7 @@ NO_DATABASE = "postgresql://nobody@/flux?host=/nowhere"
     [
         ("readiness_svc", "127.0.0.1:0"),
         ("debt_svc", "[::]:50051"),
-        ("conditioning_svc", "unix-abstract:flux"),
+        ("conditioning_svc", "0.0.0.0:50051"),
         ("gateway", "dns:///localhost:50051"),
     ],
 )
