@@ -10,7 +10,7 @@ are one. Only statements prepared on one connection would be missing on the next
 """
 
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
 from uuid import UUID
@@ -79,6 +79,12 @@ class Database:
 
     def ping(self) -> None:
         """Returns if the database answers. Raises DependencyUnavailable if not."""
+        with suppress(DependencyUnavailable):
+            return self._ping()
+        # A connection from before a restart tells of the past: losing it makes the next one new.
+        return self._ping()
+
+    def _ping(self) -> None:
         with self.autocommit() as connection:
             connection.execute(text("SELECT 1"))
 
@@ -118,6 +124,11 @@ class AsyncDatabase:
 
     async def ping(self) -> None:
         """Returns if the database answers. Raises DependencyUnavailable if not."""
+        with suppress(DependencyUnavailable):
+            return await self._ping()
+        return await self._ping()  # as above
+
+    async def _ping(self) -> None:
         async with self.autocommit() as connection:
             await connection.execute(text("SELECT 1"))
 
