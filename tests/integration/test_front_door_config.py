@@ -183,10 +183,14 @@ def test_a_deployment_takes_nothing_of_a_local_run(variable: str) -> None:
         FrontDoor.from_environment(environment(Path("/run/flux")) | {variable: LOCAL[variable]})
 
 
-def test_every_path_needs_a_token(descriptors: FileDescriptorSet) -> None:
+def test_every_path_but_that_of_the_console_needs_a_token(descriptors: FileDescriptorSet) -> None:
     for changes in ({}, LOCAL):
         authn = http_filter(rendered(descriptors, **changes), "jwt_authn")
-        assert authn["rules"] == [{"match": {"prefix": "/"}, "requires": {"provider_name": "athletes"}}]
+        page = {"path": "/console", "headers": [{"name": ":method", "string_match": {"exact": "GET"}}]}
+        assert authn["rules"] == [
+            {"match": page},
+            {"match": {"prefix": "/"}, "requires": {"provider_name": "athletes"}},
+        ]
         names = [f["name"] for f in front(rendered(descriptors, **changes))["http_filters"]]
         assert names.index("envoy.filters.http.jwt_authn") < names.index("envoy.filters.http.grpc_json_transcoder")
 
