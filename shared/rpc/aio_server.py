@@ -1,6 +1,7 @@
 """Runs a gRPC server with asyncio: health, reflection, guard, and a stop that loses no call."""
 
 import asyncio
+import gc
 import logging
 from asyncio import Future
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
@@ -100,6 +101,9 @@ async def running(build: Callable[[], AsyncService], settings: ServiceSettings) 
         listen(server, settings.listen, certificate)
         await server.start()
         _log.info("listening on %s", settings.listen)
+        # What is there by now stays, and need not be looked at again whenever garbage is collected.
+        gc.collect()
+        gc.freeze()
         beside = asyncio.gather(_keep_health(service, servicer, readiness), service.background())
         try:
             yield Running(service, guard, observe, beside)
