@@ -20,10 +20,11 @@ from grpc_health.v1 import health_pb2
 from shared import embedded_postgres, embedded_python, grants
 from shared.cli.programs import Database, Programs
 from shared.clock import SystemClock
+from shared.envoy_drain import drain
 from shared.local_identity import LocalIdentity
 from shared.rpc.peers import channel
 from shared.settings import PeerSettings
-from shared.supervisor import ProgramStopped, Supervisor
+from shared.supervisor import STOP_SECONDS, ProgramStopped, Supervisor
 from shared.walls import MIGRATOR, SCHEMAS, runtime
 
 __all__ = ["CannotStart", "Options", "ProgramStopped", "Running", "answers", "only_database", "running", "serves"]
@@ -84,6 +85,7 @@ def running(options: Options, tell: Callable[[str], None]) -> Iterator[tuple[Run
             database = stack.start_postgres() if given is None else _prepared(given)
             yield Running(stack.start(database, options.host, port, options.metrics_port)), supervisor
         finally:
+            drain(sockets / "admin.sock", lame_duck_seconds=0, seconds=STOP_SECONDS)
             supervisor.stop()
 
 
