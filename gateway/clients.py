@@ -30,6 +30,7 @@ from gateway.domain.overlay import Thresholds
 from gateway.domain.plan import Ruleset
 from gateway.domain.projection import Told
 from gateway.domain.session import CheckInRecorded, Erased, Event, TrainingRecorded
+from shared import origin
 from shared.errors import DependencyUnavailable
 from shared.rpc import wire
 from shared.rpc.deadline import seconds_for_call
@@ -51,7 +52,9 @@ _TRANSIENT = {
 class _Method[Request, Response](Protocol):
     """A unary method of a stub."""
 
-    def __call__(self, request: Request, *, timeout: float) -> Awaitable[Response]: ...
+    def __call__(
+        self, request: Request, *, timeout: float, metadata: tuple[tuple[str, str], ...]
+    ) -> Awaitable[Response]: ...
 
 
 @dataclass(frozen=True)
@@ -270,7 +273,7 @@ class Services:
     ) -> Response:
         called = (service, type(request))
         try:
-            answer = await method(request, timeout=seconds)
+            answer = await method(request, timeout=seconds, metadata=origin.onwards())
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
                 self._breaker.timed_out(called, seconds)

@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
 from dataclasses import dataclass
 
+from shared import origin
+
 # What the services take in one call.
 MOST_ITEMS = 256
 
@@ -24,6 +26,7 @@ class _Waiter[Item, Answer]:
     item: Item
     answer: asyncio.Future[Answer]
     until: float
+    request_id: str
 
 
 class Coalescer[Item, Answer]:
@@ -41,7 +44,8 @@ class Coalescer[Item, Answer]:
         A caller who gives up harms no other one: the call goes on for as long as anybody waits for it.
         """
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        waiter = _Waiter(item, answer, math.inf if seconds is None else time.monotonic() + seconds)
+        until = math.inf if seconds is None else time.monotonic() + seconds
+        waiter = _Waiter(item, answer, until, origin.request_id())
         self._waiting.append(waiter)
         if self._calling is None:
             # In a context of its own: the deadline and the rest of it are those of one caller among many.
@@ -70,6 +74,7 @@ class Coalescer[Item, Answer]:
 
     async def _answer(self, batch: Sequence[_Waiter[Item, Answer]]) -> None:
         seconds = max(waiter.until for waiter in batch) - time.monotonic()
+        origin.share(waiter.request_id for waiter in batch)
         try:
             answers = await self._call_batch([waiter.item for waiter in batch], max(0.0, seconds))
             for waiter, answer in zip(batch, answers, strict=True):

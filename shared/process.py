@@ -2,14 +2,16 @@
 
 import argparse
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 
+from shared import logs
 from shared.errors import DependencyUnavailable
 from shared.rules_loader import RulesError
-from shared.settings import SettingsError
+from shared.settings import JSON, TEXT, LogSettings, SettingsError, read
 
 
 class Refused(Exception):
@@ -21,17 +23,26 @@ def main(program: str, verbs: Mapping[str, Callable[[], None]], argv: Sequence[s
     parser = argparse.ArgumentParser(prog=f"python -m {program}")
     parser.add_argument("verb", choices=verbs, nargs="+")
     chosen = parser.parse_args(argv).verb
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
-    )
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    log_format = _log_format()
+    logs.configure(log_format)
     try:
         for verb in chosen:
             verbs[verb]()
     except (SettingsError, RulesError, DependencyUnavailable, Refused, OSError) as error:
-        sys.stderr.write(f"{program}: {error}\n")
+        if log_format == JSON:
+            logging.getLogger(program).critical("%s", error)
+        else:
+            sys.stderr.write(f"{program}: {error}\n")
         return 1
     return 0
+
+
+def _log_format() -> str:
+    """What the environment asks for. One that cannot be used is refused by the verbs, with all that is wrong."""
+    try:
+        return read(LogSettings, os.environ).log_format
+    except SettingsError:
+        return TEXT
 
 
 def say(text: str) -> None:

@@ -15,6 +15,8 @@ from uuid import UUID
 
 # The one kind of pooler that is to be told of: one that lends connections for a session is like none.
 TRANSACTION = "transaction"
+# How logs may be written.
+TEXT, JSON = "text", "json"
 
 
 class SettingsError(Exception):
@@ -132,6 +134,11 @@ def _problems_of_pooler(variable: str, pooler: str) -> Iterator[str]:
         yield f"{variable} must be {TRANSACTION} or nothing, not {pooler!r}"
 
 
+def _problems_of_log_format(variable: str, log_format: str) -> Iterator[str]:
+    if log_format not in {TEXT, JSON}:
+        yield f"{variable} must be {TEXT} or {JSON}, not {log_format!r}"
+
+
 def _problems_of_listen(variable: str, address: str) -> Iterator[str]:
     if not address.startswith("unix:") and not _is_host_and_port(address):
         yield f"{variable} must be unix:/path or host:port, not {address!r}"
@@ -159,6 +166,18 @@ def _problems_of_seconds(variable: str, seconds: float) -> Iterator[str]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LogSettings:
+    """How a process writes about itself."""
+
+    log_format: str = setting(
+        "FLUX_LOG_FORMAT",
+        "`text` for people, or `json`: one object per line, and Envoy's access log goes to stdout instead of a file",
+        TEXT,
+        _problems_of_log_format,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class DatabaseSettings:
     """Where the data is."""
 
@@ -175,7 +194,7 @@ class DatabaseSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MigrationSettings(DatabaseSettings):
+class MigrationSettings(DatabaseSettings, LogSettings):
     """Where the data is, for who may change its form."""
 
     database_url: str = setting(
@@ -204,7 +223,7 @@ class PeerSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServiceSettings(DatabaseSettings, PeerSettings):
+class ServiceSettings(DatabaseSettings, PeerSettings, LogSettings):
     """What every service needs to know of the world around it."""
 
     listen: str = setting("FLUX_LISTEN", "address to serve gRPC on, unix:/path or host:port", check=_problems_of_listen)

@@ -12,7 +12,7 @@ from gateway.envoy.rates import RateLimits
 from gateway.envoy.tls import TlsSettings
 from gateway.identity.settings import IdentitySettings
 from shared.rpc.peers import problems_of
-from shared.settings import PeerSettings, SettingsError, at_least_one, read, setting
+from shared.settings import JSON, LogSettings, PeerSettings, SettingsError, at_least_one, read, setting
 
 _MAX_SOCKET_PATH = 107  # the kernel's limit, in bytes
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]")
@@ -133,6 +133,7 @@ SETTINGS = (
     LoadSettings,
     PageSettings,
     ListenerSettings,
+    LogSettings,
 )
 
 
@@ -151,6 +152,7 @@ class FrontDoor:
     tls: TlsSettings = field(default_factory=TlsSettings)
     peers: PeerSettings = field(default_factory=PeerSettings)
     limits: Limits = field(default_factory=Limits)
+    logs: LogSettings = field(default_factory=LogSettings)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:
@@ -164,11 +166,14 @@ class FrontDoor:
         load = _read(LoadSettings, environ, problems)
         pages = _read(PageSettings, environ, problems)
         listener = _read(ListenerSettings, environ, problems)
+        logs = _read(LogSettings, environ, problems)
         if identity and development and pages and not identity.is_local:
             problems += _problems_of_a_deployment(development.token, pages.origins)
         if listener and peers:
             problems += problems_of(peers, _list(listener.gateways)[0])
-        if problems or not (identity and development and rates and tls and peers and load and pages and listener):
+        if problems or not (
+            identity and development and rates and tls and peers and load and pages and listener and logs
+        ):
             raise SettingsError(problems)
         return cls(
             listener.host,
@@ -182,7 +187,13 @@ class FrontDoor:
             tls,
             peers,
             Limits(calls=load.max_calls),
+            logs,
         )
+
+    @property
+    def logs_json(self) -> bool:
+        """Whether everything is written to stdout and stderr, as JSON."""
+        return self.logs.log_format == JSON
 
     @property
     def configuration(self) -> Path:
