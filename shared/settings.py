@@ -15,6 +15,9 @@ from uuid import UUID
 
 # The one kind of pooler that is to be told of: one that lends connections for a session is like none.
 TRANSACTION = "transaction"
+# A variable that parts read in their own ways.
+METRICS_LISTEN = "FLUX_METRICS_LISTEN"
+METRICS_MEANING = "host:port to serve Prometheus metrics on; without it, none"
 # How logs may be written.
 TEXT, JSON = "text", "json"
 
@@ -233,9 +236,7 @@ class ServiceSettings(DatabaseSettings, PeerSettings, LogSettings):
     max_calls: int = setting(
         "FLUX_MAX_CALLS", "how many calls may be under way or wait; more are refused", 24, at_least_one
     )
-    metrics_listen: str = setting(
-        "FLUX_METRICS_LISTEN", "host:port to serve Prometheus metrics on; without it, none", "", _problems_of_metrics
-    )
+    metrics_listen: str = setting(METRICS_LISTEN, METRICS_MEANING, "", _problems_of_metrics)
     grace_seconds: float = setting(
         "FLUX_GRACE_SECONDS", "how long calls in flight may take at the end", 5.0, _problems_of_seconds
     )

@@ -113,6 +113,7 @@ def render(front_door: FrontDoor, descriptors: FileDescriptorSet, descriptor_pat
         door=front_door,
         gateways=[Endpoint.of(gateway) for gateway in front_door.gateways],
         gateway_role=GATEWAY,
+        metrics=Endpoint.of(front_door.metrics.listen) if front_door.metrics.listen else None,
         descriptor_path=descriptor_path,
         services=PUBLIC_SERVICES,
         health_service=HEALTH_SERVICE,

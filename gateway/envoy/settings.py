@@ -12,7 +12,17 @@ from gateway.envoy.rates import RateLimits
 from gateway.envoy.tls import TlsSettings
 from gateway.identity.settings import IdentitySettings
 from shared.rpc.peers import problems_of
-from shared.settings import JSON, LogSettings, PeerSettings, SettingsError, at_least_one, read, setting
+from shared.settings import (
+    JSON,
+    METRICS_LISTEN,
+    METRICS_MEANING,
+    LogSettings,
+    PeerSettings,
+    SettingsError,
+    at_least_one,
+    read,
+    setting,
+)
 
 _MAX_SOCKET_PATH = 107  # the kernel's limit, in bytes
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]")
@@ -95,6 +105,19 @@ class ListenerSettings:
     )
 
 
+def _problems_of_metrics(variable: str, address: str) -> Iterator[str]:
+    host, _, port = address.rpartition(":")
+    if address and (not _is_port(port) or any(_problems_of_host(variable, host.strip("[]")))):
+        yield f"{variable} must be host:port with an IP address, such as 127.0.0.1:9465, not {address!r}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricsSettings:
+    """Where Envoy's own metrics are."""
+
+    listen: str = setting(METRICS_LISTEN, METRICS_MEANING, "", _problems_of_metrics)
+
+
 @dataclass(frozen=True, kw_only=True)
 class PageSettings:
     """Which pages may call."""
@@ -134,6 +157,7 @@ SETTINGS = (
     PageSettings,
     ListenerSettings,
     LogSettings,
+    MetricsSettings,
 )
 
 
@@ -153,6 +177,7 @@ class FrontDoor:
     peers: PeerSettings = field(default_factory=PeerSettings)
     limits: Limits = field(default_factory=Limits)
     logs: LogSettings = field(default_factory=LogSettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:
@@ -167,12 +192,14 @@ class FrontDoor:
         pages = _read(PageSettings, environ, problems)
         listener = _read(ListenerSettings, environ, problems)
         logs = _read(LogSettings, environ, problems)
+        metrics = _read(MetricsSettings, environ, problems)
         if identity and development and pages and not identity.is_local:
             problems += _problems_of_a_deployment(development.token, pages.origins)
         if listener and peers:
             problems += problems_of(peers, _list(listener.gateways)[0])
         if problems or not (
-            identity and development and rates and tls and peers and load and pages and listener and logs
+            (identity and development and rates and tls and peers)
+            and (load and pages and listener and logs and metrics)
         ):
             raise SettingsError(problems)
         return cls(
@@ -188,6 +215,7 @@ class FrontDoor:
             peers,
             Limits(calls=load.max_calls),
             logs,
+            metrics,
         )
 
     @property

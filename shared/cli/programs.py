@@ -51,8 +51,8 @@ class Programs:
             environment["FLUX_METRICS_LISTEN"] = metrics
         return Program(service, (sys.executable, "-m", service, "migrate", "serve"), environment)
 
-    def front_door(self, host: str, port: int) -> Program:
-        """Envoy."""
+    def front_door(self, host: str, port: int, metrics: str | None = None) -> Program:
+        """Envoy, which tells metrics at an address, if any."""
         environment = {
             **GENEROUS_RATES,
             **self.environment(),
@@ -65,6 +65,8 @@ class Programs:
             "FLUX_DEVELOPMENT_TOKEN_FILE": str(self.identity.development_token),
             "FLUX_CORS_ORIGINS": "*",
         }
+        if metrics is not None:
+            environment["FLUX_METRICS_LISTEN"] = metrics
         return Program("envoy", (sys.executable, "-m", "gateway.envoy"), environment)
 
     def environment(self) -> dict[str, str]:

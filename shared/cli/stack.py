@@ -43,7 +43,7 @@ class CannotStart(Exception):
 class Options:
     """Where to run. `database_url` None: PostgreSQL is embedded. `port` 0: any that is free.
 
-    `metrics_port`: of the metrics of the first service, the others follow. None: there are no metrics.
+    `metrics_port`: of the metrics of the first service, the others and Envoy follow. None: there are no metrics.
     """
 
     host: str
@@ -68,7 +68,7 @@ def running(options: Options, tell: Callable[[str], None]) -> Iterator[tuple[Run
     """
     port = _free_port(options.host, options.port, "--host or --port")
     if options.metrics_port is not None:
-        for index in range(len(SCHEMAS)):
+        for index in range(len(SCHEMAS) + 1):
             _free_port(METRICS_HOST, options.metrics_port + index, "--metrics-port")
     if options.database_url is not None:
         _check_database(options.database_url)
@@ -82,7 +82,7 @@ def running(options: Options, tell: Callable[[str], None]) -> Iterator[tuple[Run
             given = options.database_url
             database = stack.start_postgres() if given is None else _prepared(given)
             stack.start_services(database, options.metrics_port)
-            yield Running(stack.start_front_door(options.host, port)), supervisor
+            yield Running(stack.start_front_door(options.host, port, options.metrics_port)), supervisor
         finally:
             supervisor.stop()
 
@@ -122,15 +122,14 @@ class _Stack:
     def start_services(self, database: Database, metrics_port: int | None) -> None:
         with self._timed("migrations, rules and services"):
             for index, service in enumerate(SCHEMAS):
-                metrics = None if metrics_port is None else f"{METRICS_HOST}:{metrics_port + index}"
-                self.supervisor.start(self.programs.service(service, database, metrics))
+                self.supervisor.start(self.programs.service(service, database, _metrics(metrics_port, index)))
             for service in SCHEMAS:
                 self._wait(service, partial(serves, self.programs.target(service)))
 
-    def start_front_door(self, host: str, port: int) -> str:
+    def start_front_door(self, host: str, port: int, metrics_port: int | None) -> str:
         url = f"http://{_shown(host)}:{port}"
         with self._timed("Envoy"):
-            self.supervisor.start(self.programs.front_door(host, port))
+            self.supervisor.start(self.programs.front_door(host, port, _metrics(metrics_port, len(SCHEMAS))))
             self._wait("the front door", partial(answers, f"{url}/healthz"))
         return url
 
@@ -144,6 +143,11 @@ class _Stack:
         begun = time.monotonic()
         yield
         self.tell(f"{what} ready after {time.monotonic() - begun:.1f} s")
+
+
+def _metrics(port: int | None, index: int) -> str | None:
+    """Where the metrics of a part are: on ports in a row, if at all."""
+    return None if port is None else f"{METRICS_HOST}:{port + index}"
 
 
 def embedded_database(cluster: embedded_postgres.Cluster) -> Database:

@@ -74,7 +74,7 @@ async def _serve(service: AsyncService, settings: ServiceSettings, certificate: 
     names = tuple(service.role_by_name)
     if certificate is None:
         reflection.enable_server_reflection((*names, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
-    readiness = Readiness(names)
+    readiness = Readiness(names, metrics.observing_health(service.registry))
     await _tell(servicer, readiness.first())
     listen(server, settings.listen, certificate)
     await server.start()

@@ -100,7 +100,7 @@ def _serve(service: Service, settings: ServiceSettings, certificate: Certificate
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     if certificate is None:
         reflection.enable_server_reflection((*service.names, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
-    readiness = Readiness(service.names)
+    readiness = Readiness(service.names, metrics.observing_health(service.registry))
     _tell(servicer, readiness.first())
     listen(server, settings.listen, certificate)
     server.start()

@@ -11,9 +11,8 @@ import httpx
 from shared.walls import SCHEMAS
 from tests.client import logged
 from tests.conftest import Stack
-from tests.front_doors import administration_of
+from tests.integration.metered import free_ports
 from tests.integration.service_helpers import execute
-from tests.integration.test_metrics import free_ports
 from tests.tokens import bearer
 
 CANARY = "canary-7f3a9d"
@@ -22,7 +21,7 @@ HEALTH = re.compile(rb"(knee_?pain|energy)[^0-9a-z]{1,6}[0-9]", re.IGNORECASE)
 
 
 def test_a_run_tells_nothing_of_its_athletes(data_dir: Path, bytecode_cache: Path) -> None:
-    port = free_ports(4)
+    port = free_ports(5)
     stack = Stack(data_dir, bytecode_cache, "--metrics-port", str(port), variables={"FLUX_LOG_FORMAT": "json"})
     token = stack.signer.token(uuid.uuid4())
     with httpx.Client(base_url=stack.url, headers=bearer(token), timeout=60) as client:
@@ -30,8 +29,7 @@ def test_a_run_tells_nothing_of_its_athletes(data_dir: Path, bytecode_cache: Pat
         refused = bad_days(client)
         refused += [httpx.get(f"{stack.url}/user/state", headers=bearer(f"{token[:-4]}{bad}")) for bad in ("AAAA", "")]
         errors = bugs(client, stack.database_url)
-    metrics = administration_of(data_dir / "run" / "admin.sock", "/stats/prometheus")
-    metrics += "".join(httpx.get(f"http://127.0.0.1:{port + index}/metrics").text for index in range(4))
+    metrics = "".join(httpx.get(f"http://127.0.0.1:{port + index}/metrics").text for index in range(5))
     stack.stop()
     assert {answer.status_code for answer in accepted} == {200}
     assert {answer.status_code // 100 for answer in refused} == {4}
