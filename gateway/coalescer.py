@@ -13,6 +13,7 @@ from contextvars import Context
 from dataclasses import dataclass
 
 from shared import origin
+from shared.origin import Origin
 
 # What the services take in one call.
 MOST_ITEMS = 256
@@ -26,7 +27,7 @@ class _Waiter[Item, Answer]:
     item: Item
     answer: asyncio.Future[Answer]
     until: float
-    request_id: str
+    origin: Origin
 
 
 class Coalescer[Item, Answer]:
@@ -45,7 +46,7 @@ class Coalescer[Item, Answer]:
         """
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         until = math.inf if seconds is None else time.monotonic() + seconds
-        waiter = _Waiter(item, answer, until, origin.request_id())
+        waiter = _Waiter(item, answer, until, origin.current())
         self._waiting.append(waiter)
         if self._calling is None:
             # In a context of its own: the deadline and the rest of it are those of one caller among many.
@@ -74,9 +75,9 @@ class Coalescer[Item, Answer]:
 
     async def _answer(self, batch: Sequence[_Waiter[Item, Answer]]) -> None:
         seconds = max(waiter.until for waiter in batch) - time.monotonic()
-        origin.share(waiter.request_id for waiter in batch)
         try:
-            answers = await self._call_batch([waiter.item for waiter in batch], max(0.0, seconds))
+            with origin.known(origin.shared(waiter.origin for waiter in batch)):
+                answers = await self._call_batch([waiter.item for waiter in batch], max(0.0, seconds))
             for waiter, answer in zip(batch, answers, strict=True):
                 if not waiter.answer.done():
                     waiter.answer.set_result(answer)

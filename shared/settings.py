@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, cast, get_type_hints
+from urllib.parse import urlsplit
 from uuid import UUID
 
 # The one kind of pooler that is to be told of: one that lends connections for a session is like none.
@@ -180,6 +181,28 @@ class LogSettings:
     )
 
 
+def _problems_of_collector(variable: str, url: str) -> Iterator[str]:
+    parts = urlsplit(url)
+    try:
+        sound = parts.scheme in {"http", "https"} and parts.hostname and parts.port and not parts.path.strip("/")
+    except ValueError:
+        sound = False
+    if url and not sound:
+        yield f"{variable} must be a URL such as http://127.0.0.1:4317, not {url!r}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TraceSettings:
+    """Where traces go."""
+
+    collector: str = setting(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "URL of an OpenTelemetry collector that takes OTLP by gRPC, http://host:4317; without it, no traces",
+        "",
+        _problems_of_collector,
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class DatabaseSettings:
     """Where the data is."""
@@ -226,7 +249,7 @@ class PeerSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServiceSettings(DatabaseSettings, PeerSettings, LogSettings):
+class ServiceSettings(DatabaseSettings, PeerSettings, LogSettings, TraceSettings):
     """What every service needs to know of the world around it."""
 
     listen: str = setting("FLUX_LISTEN", "address to serve gRPC on, unix:/path or host:port", check=_problems_of_listen)

@@ -74,8 +74,8 @@ class Endpoint:
 
 
 @dataclass(frozen=True)
-class KeyServer:
-    """Where Envoy fetches the issuer's public keys."""
+class Server:
+    """What Envoy itself calls: where the issuer's public keys are, and the collector of traces."""
 
     url: str
     host: str
@@ -113,6 +113,7 @@ def render(front_door: FrontDoor, descriptors: FileDescriptorSet, descriptor_pat
         door=front_door,
         gateways=[Endpoint.of(gateway) for gateway in front_door.gateways],
         gateway_role=GATEWAY,
+        collector=Server.of(front_door.traces.collector) if front_door.traces.collector else None,
         metrics=Endpoint.of(front_door.metrics.listen) if front_door.metrics.listen else None,
         descriptor_path=descriptor_path,
         services=PUBLIC_SERVICES,
@@ -128,7 +129,7 @@ def render(front_door: FrontDoor, descriptors: FileDescriptorSet, descriptor_pat
         audience=AUDIENCE,
         leeway_seconds=LEEWAY_SECONDS,
         jwks_file=front_door.shared_secret_keys if front_door.identity.legacy_secret else jwks,
-        jwks_server=None if not jwks or jwks.startswith("/") else KeyServer.of(jwks),
+        jwks_server=None if not jwks or jwks.startswith("/") else Server.of(jwks),
     )
 
 

@@ -19,6 +19,7 @@ from shared.settings import (
     LogSettings,
     PeerSettings,
     SettingsError,
+    TraceSettings,
     at_least_one,
     read,
     setting,
@@ -118,6 +119,20 @@ class MetricsSettings:
     listen: str = setting(METRICS_LISTEN, METRICS_MEANING, "", _problems_of_metrics)
 
 
+def _problems_of_share(variable: str, share: float) -> Iterator[str]:
+    if not 0 <= share <= 1:
+        yield f"{variable} must be a number from 0 to 1, not {share}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvoyTraceSettings(TraceSettings):
+    """Which requests are traced."""
+
+    share: float = setting(
+        "OTEL_TRACES_SAMPLER_ARG", "share of the requests that are traced, 0 to 1", 1.0, _problems_of_share
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class PageSettings:
     """Which pages may call."""
@@ -158,6 +173,7 @@ SETTINGS = (
     ListenerSettings,
     LogSettings,
     MetricsSettings,
+    EnvoyTraceSettings,
 )
 
 
@@ -178,6 +194,7 @@ class FrontDoor:
     limits: Limits = field(default_factory=Limits)
     logs: LogSettings = field(default_factory=LogSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    traces: EnvoyTraceSettings = field(default_factory=EnvoyTraceSettings)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:
@@ -193,13 +210,14 @@ class FrontDoor:
         listener = _read(ListenerSettings, environ, problems)
         logs = _read(LogSettings, environ, problems)
         metrics = _read(MetricsSettings, environ, problems)
+        traces = _read(EnvoyTraceSettings, environ, problems)
         if identity and development and pages and not identity.is_local:
             problems += _problems_of_a_deployment(development.token, pages.origins)
         if listener and peers:
             problems += problems_of(peers, _list(listener.gateways)[0])
         if problems or not (
             (identity and development and rates and tls and peers)
-            and (load and pages and listener and logs and metrics)
+            and (load and pages and listener and logs and metrics and traces)
         ):
             raise SettingsError(problems)
         return cls(
@@ -216,6 +234,7 @@ class FrontDoor:
             Limits(calls=load.max_calls),
             logs,
             metrics,
+            traces,
         )
 
     @property

@@ -11,7 +11,7 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 
-from shared import metrics, process
+from shared import metrics, process, tracing
 from shared.errors import FluxError
 from shared.rpc.guard import AsyncGuardInterceptor, Guard, Identify
 from shared.rpc.health import Readiness
@@ -45,16 +45,17 @@ class AsyncService:
     """Its metrics."""
 
 
-async def serve(build: Callable[[], AsyncService], settings: ServiceSettings) -> None:
+async def serve(program: str, build: Callable[[], AsyncService], settings: ServiceSettings) -> None:
     """Serves what `build` makes inside the loop, until SIGTERM or SIGINT.
 
     Raises OSError if an address cannot be listened on, SettingsError if it may not be without a certificate, and
     RulesError if the rules of the services disagree.
     """
     certificate = Certificate.of(settings, settings.listen)
-    service = build()
-    with metrics.served(settings.metrics_listen, service.registry):
-        await _serve(service, settings, certificate)
+    with tracing.sent(program, settings.collector):
+        service = build()
+        with metrics.served(settings.metrics_listen, service.registry):
+            await _serve(service, settings, certificate)
 
 
 async def _serve(service: AsyncService, settings: ServiceSettings, certificate: Certificate | None) -> None:

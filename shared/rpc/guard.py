@@ -16,7 +16,6 @@ import grpc
 import protovalidate
 from google.protobuf.message import DecodeError, Message
 
-from shared import origin
 from shared.errors import (
     DeadlineTooShort,
     FieldViolation,
@@ -101,11 +100,9 @@ class GuardInterceptor(grpc.ServerInterceptor):
         if inner is None or inner.unary_unary is None:
             return inner
         method, decode, handle = handler_call_details.method, _decoder(inner), inner.unary_unary
-        metadata = handler_call_details.invocation_metadata
 
         def call(raw: bytes, context: grpc.ServicerContext) -> Any:
             try:
-                origin.begin(metadata)
                 self._guard.admit_caller(method, context)
                 return handle(self._guard.admit(raw, decode, context.time_remaining()), context)
             except Exception as error:  # noqa: BLE001 - everything ends here
@@ -139,7 +136,6 @@ class AsyncGuardInterceptor(grpc.aio.ServerInterceptor):
             try:
                 seconds_left = context.time_remaining()
                 deadline.begin(seconds_left)
-                origin.begin(metadata)
                 # Nothing that a stranger sent is decoded.
                 self._guard.admit_caller(method, context)
                 caller = await self._identify(method, metadata) if self._identify else context

@@ -13,7 +13,7 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 
-from shared import metrics, process
+from shared import metrics, process, tracing
 from shared.configuration import account
 from shared.errors import FluxError
 from shared.rpc import peers
@@ -55,7 +55,7 @@ def main(
 ) -> int:
     """The command line of a service, by the environment of this process. Returns the exit status."""
     verbs = {
-        "serve": lambda: serve(build, read(ServiceSettings, os.environ)),
+        "serve": lambda: serve(program, build, read(ServiceSettings, os.environ)),
         "migrate": lambda: migrate(read(MigrationSettings, os.environ)),
         "status": lambda: process.say(status(read(MigrationSettings, os.environ))),
         "check": lambda: check(read(RulesSettings, os.environ)),
@@ -69,15 +69,16 @@ def _check_settings() -> None:
     peers.check(settings, settings.listen)
 
 
-def serve(build: Callable[[ServiceSettings], Service], settings: ServiceSettings) -> None:
+def serve(program: str, build: Callable[[ServiceSettings], Service], settings: ServiceSettings) -> None:
     """Serves until SIGTERM or SIGINT.
 
     Raises OSError if an address cannot be listened on, and SettingsError if it may not be without a certificate.
     """
     certificate = Certificate.of(settings, settings.listen)
-    service = build(settings)
-    with metrics.served(settings.metrics_listen, service.registry):
-        _serve(service, settings, certificate)
+    with tracing.sent(program, settings.collector):
+        service = build(settings)
+        with metrics.served(settings.metrics_listen, service.registry):
+            _serve(service, settings, certificate)
 
 
 def _serve(service: Service, settings: ServiceSettings, certificate: Certificate | None) -> None:

@@ -68,6 +68,8 @@ def test_every_fault_of_every_part_is_told_at_once() -> None:
         "FLUX_LAME_DUCK_SECONDS": "-1",
         "FLUX_GRACE_SECONDS": "soon",
         "FLUX_LOG_FORMAT": "xml",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4317",
+        "OTEL_TRACES_SAMPLER_ARG": "2",
         "FLUX_MAX_CALLS": "0",
         "FLUX_METRICS_LISTEN": "9464",
         "FLUX_AUTH_JWKS": "http://project.test/jwks.json",
@@ -86,10 +88,11 @@ def test_every_fault_of_every_part_is_told_at_once() -> None:
     assert status == 1
     told = {(part, problem.split()[0].strip(":")) for part, _, problem in (line.partition(": ") for line in said)}
     services = {"FLUX_DATABASE_URL", "FLUX_LISTEN", "FLUX_LAME_DUCK_SECONDS", "FLUX_GRACE_SECONDS"}
-    services |= {"FLUX_MAX_CALLS", "FLUX_METRICS_LISTEN", "FLUX_LOG_FORMAT"}
+    services |= {"FLUX_MAX_CALLS", "FLUX_METRICS_LISTEN", "FLUX_LOG_FORMAT", "OTEL_EXPORTER_OTLP_ENDPOINT"}
     keys = {"FLUX_AUTH_ISSUER", "FLUX_AUTH_JWKS", "FLUX_AUTH_LEGACY_SECRET"}
     front_door = {"FLUX_RATE_LIMIT_ATHLETE", "FLUX_TLS_CERT", "FLUX_CORS_ORIGINS", "FLUX_FRONT_HOST", "FLUX_FRONT_PORT"}
     front_door |= {"FLUX_GATEWAY_TARGET", "FLUX_RUN_DIR", "FLUX_MAX_CALLS", "FLUX_LOG_FORMAT"}
+    front_door |= {"FLUX_METRICS_LISTEN", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_SAMPLER_ARG"}
     assert told == {
         ("migrate", "FLUX_MIGRATION_DATABASE_URL"),
         ("migrate", "FLUX_LOG_FORMAT"),

@@ -2,7 +2,6 @@
 
 import json
 import logging
-from contextvars import Context
 from typing import Any
 
 import pytest
@@ -36,15 +35,12 @@ def raised() -> BaseException:
 def formatted(formatter: logging.Formatter, logged: logging.LogRecord, *sent: tuple[str, str | bytes]) -> str:
     """The line of a record that is logged while a call with this metadata is answered."""
 
-    def log() -> str:
-        origin.begin(sent)
+    with origin.known(origin.of(sent)):
         return formatter.format(logged)
-
-    return Context().run(log)
 
 
 def test_a_json_line_has_time_level_logger_message_and_the_request() -> None:
-    line = json.loads(formatted(JsonFormatter(), record(), ("te", "trailers"), (origin.HEADER, FIRST)))
+    line = json.loads(formatted(JsonFormatter(), record(), ("te", "trailers"), (origin.REQUEST_ID, FIRST)))
     assert line.pop("time").endswith("+00:00")
     assert line == {
         "level": "warning",
@@ -71,30 +67,28 @@ def test_an_error_is_one_line_with_its_id_and_all_of_its_causes() -> None:
 
 @pytest.mark.parametrize("formatter", [TextFormatter(), JsonFormatter()])
 def test_what_an_exception_says_is_not_written(formatter: logging.Formatter) -> None:
-    text = formatted(formatter, record(raised()), (origin.HEADER, FIRST))
+    text = formatted(formatter, record(raised()), (origin.REQUEST_ID, FIRST))
     assert CONFIDENTIAL not in text
     assert FIRST in text
 
 
 @pytest.mark.parametrize("sent", ["", "knee pain 7", f"{FIRST}\n", "x" * 65, ",", ",".join([FIRST] * 9), b"raw"])
 def test_an_id_that_is_none_is_not_believed(sent: str | bytes) -> None:
-    assert "request_id" not in json.loads(formatted(JsonFormatter(), record(), (origin.HEADER, sent)))
+    assert "request_id" not in json.loads(formatted(JsonFormatter(), record(), (origin.REQUEST_ID, sent)))
+
+
+def onwards_for(*request_ids: str) -> tuple[tuple[str, str], ...]:
+    """The metadata of a call that is made for several requests at once."""
+    with origin.known(origin.shared(origin.of([(origin.REQUEST_ID, one)]) for one in request_ids)):
+        return origin.onwards()
 
 
 def test_a_call_for_several_requests_names_them_all_once_and_is_believed() -> None:
-    def onwards() -> tuple[tuple[str, str], ...]:
-        origin.share([FIRST, "", SECOND, FIRST])
-        return origin.onwards()
-
-    sent = Context().run(onwards)
-    assert sent == ((origin.HEADER, f"{FIRST},{SECOND}"),)
+    sent = onwards_for(FIRST, "", SECOND, FIRST)
+    assert sent == ((origin.REQUEST_ID, f"{FIRST},{SECOND}"),)
     assert json.loads(formatted(JsonFormatter(), record(), *sent))["request_id"] == f"{FIRST},{SECOND}"
 
 
 def test_a_call_for_very_many_requests_names_some_of_them_and_is_believed() -> None:
-    def onwards() -> tuple[tuple[str, str], ...]:
-        origin.share(f"request-{number}" for number in range(256))
-        return origin.onwards()
-
-    sent = Context().run(onwards)
+    sent = onwards_for(*(f"request-{number}" for number in range(256)))
     assert json.loads(formatted(JsonFormatter(), record(), *sent))["request_id"].startswith("request-0,request-1,")
