@@ -14,7 +14,7 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 
-from shared import metrics, process
+from shared import metrics, process, tracing
 from shared.errors import FluxError
 from shared.metrics import Observe
 from shared.rpc.guard import AsyncGuardInterceptor, Guard, Identify
@@ -61,7 +61,7 @@ class Running:
     """Done when what runs beside the server has failed, and then there is nothing left to serve with."""
 
 
-async def serve(build: Callable[[], AsyncService], settings: ServiceSettings) -> None:
+async def serve(program: str, build: Callable[[], AsyncService], settings: ServiceSettings) -> None:
     """Serves what `build` makes inside the loop, until SIGTERM or SIGINT.
 
     Raises OSError if an address cannot be listened on, SettingsError if it may not be without a certificate, and
@@ -70,17 +70,28 @@ async def serve(build: Callable[[], AsyncService], settings: ServiceSettings) ->
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     process.on_stop_signal(lambda: loop.call_soon_threadsafe(stopping.set))
-    async with running(build, settings) as service:
+    async with running(program, build, settings) as service:
         wanted: Future[Any] = asyncio.create_task(stopping.wait())
         await asyncio.wait([wanted, service.failing], return_when=asyncio.FIRST_COMPLETED)
         wanted.cancel()
 
 
 @asynccontextmanager
-async def running(build: Callable[[], AsyncService], settings: ServiceSettings) -> AsyncIterator[Running]:
+async def running(program: str, build: Callable[[], AsyncService], settings: ServiceSettings) -> AsyncIterator[Running]:
     """A service on its address; at the end it leaves without losing a call. Raises what `serve` does."""
     certificate = Certificate.of(settings, settings.listen)
-    service = build()
+    with tracing.sent(program, settings.collector):
+        service = build()
+        with metrics.served(settings.metrics_listen, service.registry):
+            async with _listening(service, settings, certificate) as served:
+                yield served
+    _log.info("stopped")
+
+
+@asynccontextmanager
+async def _listening(
+    service: AsyncService, settings: ServiceSettings, certificate: Certificate | None
+) -> AsyncIterator[Running]:
     allowed = None if certificate is None else AllowList(service.role_by_name)
     guard, observe = Guard(allowed), metrics.observing_calls(service.registry)
     interceptors = [
@@ -95,30 +106,28 @@ async def running(build: Callable[[], AsyncService], settings: ServiceSettings) 
     names = tuple(service.role_by_name)
     if certificate is None:
         reflection.enable_server_reflection((*names, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
-    readiness = Readiness(names)
+    readiness = Readiness(names, metrics.observing_health(service.registry))
     await _tell(servicer, readiness.first())
-    with metrics.served(settings.metrics_listen, service.registry):
-        listen(server, settings.listen, certificate)
-        await server.start()
-        _log.info("listening on %s", settings.listen)
-        # What is there by now stays, and need not be looked at again whenever garbage is collected.
-        gc.collect()
-        gc.freeze()
-        beside = asyncio.gather(_keep_health(service, servicer, readiness), service.background())
-        try:
-            yield Running(service, guard, observe, beside)
-        finally:
-            await servicer.enter_graceful_shutdown()
-            await asyncio.sleep(settings.lame_duck_seconds)
-            await server.stop(settings.grace_seconds)
-            has_failed = beside.done()
-            beside.cancel()
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait([beside])
-            await service.close()
+    listen(server, settings.listen, certificate)
+    await server.start()
+    _log.info("listening on %s", settings.listen)
+    # What is there by now stays, and need not be looked at again whenever garbage is collected.
+    gc.collect()
+    gc.freeze()
+    beside = asyncio.gather(_keep_health(service, servicer, readiness), service.background())
+    try:
+        yield Running(service, guard, observe, beside)
+    finally:
+        await servicer.enter_graceful_shutdown()
+        await asyncio.sleep(settings.lame_duck_seconds)
+        await server.stop(settings.grace_seconds)
+        has_failed = beside.done()
+        beside.cancel()
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([beside])
+        await service.close()
     if has_failed:
         beside.result()
-    _log.info("stopped")
 
 
 async def _keep_health(service: AsyncService, servicer: health.aio.HealthServicer, readiness: Readiness) -> None:

@@ -22,6 +22,7 @@ from urllib.parse import quote
 import grpc
 from google.protobuf.message import Message
 
+from shared import tracing
 from shared.errors import DeadlineTooShort, MalformedRequest
 from shared.metrics import Observe
 from shared.rpc import deadline
@@ -32,10 +33,11 @@ type Scope = MutableMapping[str, Any]
 type Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 type Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 type Headers = list[tuple[bytes, bytes]]
+type Metadata = list[tuple[str, str]]
 
 _FRAME = 5
 _UNITS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
-_TIMEOUT = re.compile(rb"([0-9]{1,8})([HMSmun])")
+_TIMEOUT = re.compile(r"([0-9]{1,8})([HMSmun])")
 # What gRPC leaves as it is in grpc-message: every printable ASCII character but the percent sign.
 _PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 _CONTENT_TYPE = (b"content-type", b"application/grpc")
@@ -92,25 +94,28 @@ class AsgiDoor:
         if method not in self._methods:
             await _send_status(send, _NO_METHOD, "no such method")
             return
+        metadata = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
         begun, code = time.perf_counter(), grpc.StatusCode.CANCELLED
-        try:
-            answer = await self._answer(method, scope["headers"], receive)
-            if isinstance(answer, bytes):
-                code = grpc.StatusCode.OK
-                await _send_message(send, answer)
-            else:
-                code = answer.code
-                await _send_status(send, code, answer.details, answer.trailing_metadata)
-        finally:
-            self._observe(method, code.name, time.perf_counter() - begun)
+        with tracing.answering(method, metadata) as answered:
+            try:
+                answer = await self._answer(method, metadata, receive)
+                if isinstance(answer, bytes):
+                    code = grpc.StatusCode.OK
+                    await _send_message(send, answer)
+                else:
+                    code = answer.code
+                    await _send_status(send, code, answer.details, answer.trailing_metadata)
+            finally:
+                answered.code = code.name
+                self._observe(method, code.name, time.perf_counter() - begun)
 
-    async def _answer(self, method: str, headers: Headers, receive: Receive) -> bytes | grpc.Status:
+    async def _answer(self, method: str, metadata: Metadata, receive: Receive) -> bytes | grpc.Status:
         if self._under_way >= self._limit:
             return REFUSAL
         self._under_way += 1
         try:
-            seconds = min(self._seconds_of[method], _time_out(headers))
-            return await self._in_time(seconds, self._handle(method, headers, receive, seconds))
+            seconds = min(self._seconds_of[method], _time_out(metadata))
+            return await self._in_time(seconds, self._handle(method, metadata, receive, seconds))
         except Exception as error:  # noqa: BLE001 - everything ends here
             return self._guard.refuse(error, method)
         finally:
@@ -126,9 +131,8 @@ class AsgiDoor:
                 raise
             raise DeadlineTooShort("not finished within the time that this call may take, retry") from None
 
-    async def _handle(self, method: str, headers: Headers, receive: Receive, seconds: float) -> bytes:
+    async def _handle(self, method: str, metadata: Metadata, receive: Receive, seconds: float) -> bytes:
         deadline.begin(seconds)
-        metadata = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
         # Nothing that a stranger sent is decoded.
         caller = await self._identify(method, metadata)
         handler = self._methods[method]
@@ -138,14 +142,14 @@ class AsgiDoor:
         return response.SerializeToString(deterministic=True)
 
 
-def _time_out(headers: Headers) -> float:
+def _time_out(metadata: Metadata) -> float:
     """What the caller allows, in seconds. Raises MalformedRequest."""
-    for name, value in headers:
-        if name == b"grpc-timeout":
+    for name, value in metadata:
+        if name == "grpc-timeout":
             match = _TIMEOUT.fullmatch(value)
             if match is None:
                 raise MalformedRequest("grpc-timeout must be a whole number of at most eight digits and a unit")
-            return int(match[1]) * _UNITS[match[2].decode()]
+            return int(match[1]) * _UNITS[match[2]]
     return float("inf")
 
 

@@ -79,6 +79,11 @@ def gateway_routes(config: Any) -> dict[str, Any]:
     return {r["match"].get("path"): r for r in routes if r.get("route", {}).get("cluster") == "gateway"}
 
 
+OBSERVED = {
+    "FLUX_LOG_FORMAT": "json",
+    "FLUX_FRONT_METRICS_LISTEN": "127.0.0.1:9465",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "https://collector.test:4317",
+}
 SECRET = {"FLUX_AUTH_LEGACY_SECRET": "s" * 32}
 
 
@@ -87,7 +92,7 @@ SECRET = {"FLUX_AUTH_LEGACY_SECRET": "s" * 32}
 def test_envoy_accepts_the_configuration_without_a_warning(target: str, keys: str, tmp_path: Path) -> None:
     chosen = os.environ | environment(tmp_path / "run", target)
     if target != UNIX_TARGET:
-        chosen |= peer_variables(peers_made_in(tmp_path / "peers"), "envoy")
+        chosen |= peer_variables(peers_made_in(tmp_path / "peers"), "envoy") | OBSERVED
     if keys == "secret":
         del chosen["FLUX_AUTH_JWKS"]
         chosen |= SECRET
@@ -242,6 +247,10 @@ def test_a_bad_environment_reports_every_problem_at_once() -> None:
         "FLUX_RATE_LIMIT_ATHLETE": "0",
         "FLUX_RATE_LIMIT_ADDRESS": "100000000",
         "FLUX_TRUSTED_HOPS": "-1",
+        "FLUX_LOG_FORMAT": "xml",
+        "FLUX_FRONT_METRICS_LISTEN": "localhost:9465",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4317",
+        "OTEL_TRACES_SAMPLER_ARG": "2",
         "FLUX_AUTH_ISSUER": LOCAL_ISSUER,
         "FLUX_AUTH_JWKS": "http://project.test/jwks.json",
     }
