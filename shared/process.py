@@ -21,10 +21,7 @@ def main(program: str, verbs: Mapping[str, Callable[[], None]], argv: Sequence[s
     parser = argparse.ArgumentParser(prog=f"python -m {program}")
     parser.add_argument("verb", choices=verbs, nargs="+")
     chosen = parser.parse_args(argv).verb
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
-    )
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    log_to_stderr()
     try:
         for verb in chosen:
             verbs[verb]()
@@ -32,6 +29,14 @@ def main(program: str, verbs: Mapping[str, Callable[[], None]], argv: Sequence[s
         sys.stderr.write(f"{program}: {error}\n")
         return 1
     return 0
+
+
+def log_to_stderr() -> None:
+    """What a process logs goes where its supervisor looks for it."""
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
+    )
+    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def say(text: str) -> None:

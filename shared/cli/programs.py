@@ -67,6 +67,12 @@ class Programs:
         }
         return Program("envoy", (sys.executable, "-m", "gateway.envoy"), environment)
 
+    def front_door_with_gateway(self, host: str, port: int, database: Database, metrics: str | None) -> Program:
+        """Envoy with the gateway inside, which brings its schema up to date before."""
+        gateway, envoy = self.service("gateway", database, metrics), self.front_door(host, port)
+        environment = {**gateway.environment, **envoy.environment, "FLUX_GATEWAY_HOST": "envoy"}
+        return Program(envoy.name, (*envoy.command, "migrate", "run"), environment)
+
     def environment(self) -> dict[str, str]:
         """Our environment without what belongs to a deployment or to one part alone; compiled modules are kept."""
         foreign = (

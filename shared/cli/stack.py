@@ -17,18 +17,20 @@ import grpc
 import psycopg
 from grpc_health.v1 import health_pb2
 
-from shared import embedded_postgres, grants
+from shared import embedded_postgres, embedded_python, grants
 from shared.cli.programs import Database, Programs
 from shared.clock import SystemClock
+from shared.envoy_drain import drain
 from shared.local_identity import LocalIdentity
 from shared.rpc.peers import channel
 from shared.settings import PeerSettings
-from shared.supervisor import ProgramStopped, Supervisor
+from shared.supervisor import STOP_SECONDS, ProgramStopped, Supervisor
 from shared.walls import MIGRATOR, SCHEMAS, runtime
 
 __all__ = ["CannotStart", "Options", "ProgramStopped", "Running", "answers", "only_database", "running", "serves"]
 
 READY_SECONDS = 60.0
+GATEWAY = "gateway"
 # Metrics ask nobody who they are, so they stay on this machine.
 METRICS_HOST = "127.0.0.1"
 # A Unix socket's path may have 107 bytes; ours end in at most 16 of their own.
@@ -81,9 +83,9 @@ def running(options: Options, tell: Callable[[str], None]) -> Iterator[tuple[Run
         try:
             given = options.database_url
             database = stack.start_postgres() if given is None else _prepared(given)
-            stack.start_services(database, options.metrics_port)
-            yield Running(stack.start_front_door(options.host, port)), supervisor
+            yield Running(stack.start(database, options.host, port, options.metrics_port)), supervisor
         finally:
+            drain(sockets / "admin.sock", lame_duck_seconds=0, seconds=STOP_SECONDS)
             supervisor.stop()
 
 
@@ -119,20 +121,37 @@ class _Stack:
             grants.apply(cluster.url)
         return embedded_database(cluster)
 
-    def start_services(self, database: Database, metrics_port: int | None) -> None:
+    def start(self, database: Database, host: str, port: int, metrics_port: int | None) -> str:
+        """Services, gateway and front door. Returns the URL of the front door."""
+        metrics = {
+            service: None if metrics_port is None else f"{METRICS_HOST}:{metrics_port + index}"
+            for index, service in enumerate(SCHEMAS)
+        }
+        apart = [service for service in SCHEMAS if service != GATEWAY or not self._holds_gateway()]
         with self._timed("migrations, rules and services"):
-            for index, service in enumerate(SCHEMAS):
-                metrics = None if metrics_port is None else f"{METRICS_HOST}:{metrics_port + index}"
-                self.supervisor.start(self.programs.service(service, database, metrics))
-            for service in SCHEMAS:
+            for service in apart:
+                self.supervisor.start(self.programs.service(service, database, metrics[service]))
+            if GATEWAY not in apart:  # it finds the services by itself
+                door = self.programs.front_door_with_gateway(host, port, database, metrics[GATEWAY])
+                self.supervisor.start(door)
+            for service in apart:
                 self._wait(service, partial(serves, self.programs.target(service)))
-
-    def start_front_door(self, host: str, port: int) -> str:
         url = f"http://{_shown(host)}:{port}"
-        with self._timed("Envoy"):
-            self.supervisor.start(self.programs.front_door(host, port))
+        with self._timed("the front door"):
+            if GATEWAY in apart:
+                self.supervisor.start(self.programs.front_door(host, port))
             self._wait("the front door", partial(answers, f"{url}/healthz"))
         return url
+
+    def _holds_gateway(self) -> bool:
+        """Whether the gateway runs inside Envoy: unless the environment decides, it does wherever that is possible."""
+        chosen = self.programs.environment().get("FLUX_GATEWAY_HOST")
+        if chosen is not None:
+            return chosen == "envoy"
+        reason = embedded_python.why_not()
+        if reason is not None:
+            self.tell(f"the gateway is a process of its own, which is slower: {reason}")
+        return reason is None
 
     def _wait(self, what: str, condition: Callable[[], bool]) -> None:
         if not self.supervisor.wait_until(condition, READY_SECONDS):

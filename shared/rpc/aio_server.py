@@ -1,8 +1,11 @@
 """Runs a gRPC server with asyncio: health, reflection, guard, and a stop that loses no call."""
 
 import asyncio
+import gc
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from asyncio import Future
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from shared import metrics, process
 from shared.errors import FluxError
+from shared.metrics import Observe
 from shared.rpc.guard import AsyncGuardInterceptor, Guard, Identify
 from shared.rpc.health import Readiness
 from shared.rpc.metering import AsyncMeteringInterceptor
@@ -45,27 +49,44 @@ class AsyncService:
     """Its metrics."""
 
 
+@dataclass(frozen=True)
+class Running:
+    """A service that is being served."""
+
+    service: AsyncService
+    guard: Guard
+    observe: Observe
+    """Counts and times what is called by other ways than the server's address."""
+    failing: Future[Any]
+    """Done when what runs beside the server has failed, and then there is nothing left to serve with."""
+
+
 async def serve(build: Callable[[], AsyncService], settings: ServiceSettings) -> None:
     """Serves what `build` makes inside the loop, until SIGTERM or SIGINT.
 
     Raises OSError if an address cannot be listened on, SettingsError if it may not be without a certificate, and
     RulesError if the rules of the services disagree.
     """
-    certificate = Certificate.of(settings, settings.listen)
-    service = build()
-    with metrics.served(settings.metrics_listen, service.registry):
-        await _serve(service, settings, certificate)
-
-
-async def _serve(service: AsyncService, settings: ServiceSettings, certificate: Certificate | None) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     process.on_stop_signal(lambda: loop.call_soon_threadsafe(stopping.set))
+    async with running(build, settings) as service:
+        wanted: Future[Any] = asyncio.create_task(stopping.wait())
+        await asyncio.wait([wanted, service.failing], return_when=asyncio.FIRST_COMPLETED)
+        wanted.cancel()
+
+
+@asynccontextmanager
+async def running(build: Callable[[], AsyncService], settings: ServiceSettings) -> AsyncIterator[Running]:
+    """A service on its address; at the end it leaves without losing a call. Raises what `serve` does."""
+    certificate = Certificate.of(settings, settings.listen)
+    service = build()
     allowed = None if certificate is None else AllowList(service.role_by_name)
+    guard, observe = Guard(allowed), metrics.observing_calls(service.registry)
     interceptors = [
-        AsyncMeteringInterceptor(metrics.observing_calls(service.registry)),
+        AsyncMeteringInterceptor(observe),
         AsyncSheddingInterceptor(settings.max_calls),
-        AsyncGuardInterceptor(Guard(allowed), service.identify),
+        AsyncGuardInterceptor(guard, service.identify),
     ]
     server = grpc.aio.server(interceptors=interceptors, options=SERVER_OPTIONS)
     service.add_to(server)
@@ -76,26 +97,27 @@ async def _serve(service: AsyncService, settings: ServiceSettings, certificate: 
         reflection.enable_server_reflection((*names, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
     readiness = Readiness(names)
     await _tell(servicer, readiness.first())
-    listen(server, settings.listen, certificate)
-    await server.start()
-    _log.info("listening on %s", settings.listen)
-    beside = [
-        asyncio.create_task(_keep_health(service, servicer, readiness)),
-        asyncio.create_task(service.background()),
-    ]
-    wanted = asyncio.create_task(stopping.wait())
-    # The tasks beside the server only ever end by failing, and then there is nothing left to serve with.
-    await asyncio.wait([wanted, *beside], return_when=asyncio.FIRST_COMPLETED)
-    await servicer.enter_graceful_shutdown()
-    await asyncio.sleep(settings.lame_duck_seconds)
-    await server.stop(settings.grace_seconds)
-    failed = [task for task in beside if task.done()]
-    for task in (wanted, *beside):
-        task.cancel()
-    await asyncio.gather(wanted, *beside, return_exceptions=True)
-    await service.close()
-    for task in failed:
-        task.result()
+    with metrics.served(settings.metrics_listen, service.registry):
+        listen(server, settings.listen, certificate)
+        await server.start()
+        _log.info("listening on %s", settings.listen)
+        # What is there by now stays, and need not be looked at again whenever garbage is collected.
+        gc.collect()
+        gc.freeze()
+        beside = asyncio.gather(_keep_health(service, servicer, readiness), service.background())
+        try:
+            yield Running(service, guard, observe, beside)
+        finally:
+            await servicer.enter_graceful_shutdown()
+            await asyncio.sleep(settings.lame_duck_seconds)
+            await server.stop(settings.grace_seconds)
+            has_failed = beside.done()
+            beside.cancel()
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([beside])
+            await service.close()
+    if has_failed:
+        beside.result()
     _log.info("stopped")
 
 

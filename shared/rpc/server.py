@@ -1,5 +1,6 @@
 """Runs a gRPC server with threads: health, reflection, guard, and a stop that loses no call."""
 
+import gc
 import logging
 import os
 import sys
@@ -104,6 +105,9 @@ def _serve(service: Service, settings: ServiceSettings, certificate: Certificate
     _tell(servicer, readiness.first())
     listen(server, settings.listen, certificate)
     server.start()
+    # What is there by now stays, and need not be looked at again whenever garbage is collected.
+    gc.collect()
+    gc.freeze()
     _log.info("listening on %s", settings.listen)
     while not _stopped(stopping, within=readiness.seconds_to_next_probe):
         _tell(servicer, readiness.after(_failure(service)))

@@ -17,7 +17,7 @@ from shared.errors import Overloaded
 from shared.rpc.status import to_grpc
 
 _HEALTH = f"/{health.SERVICE_NAME}/"
-_REFUSAL = to_grpc(Overloaded("too many calls at once; retry in a second, later each time"))
+REFUSAL = to_grpc(Overloaded("too many calls at once; retry in a second, later each time"))
 
 
 class AsyncSheddingInterceptor(grpc.aio.ServerInterceptor):
@@ -40,7 +40,7 @@ class AsyncSheddingInterceptor(grpc.aio.ServerInterceptor):
 
         async def call(messages: AsyncIterator[bytes], context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             if self._under_way >= self._limit:
-                return await context.abort_with_status(_REFUSAL)
+                return await context.abort_with_status(REFUSAL)
             self._under_way += 1
             try:
                 return await handle(messages, context)
@@ -107,4 +107,4 @@ class SheddingInterceptor(grpc.ServerInterceptor):
 
 
 def _refuse(request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ARG001 - gRPC's signature
-    return context.abort_with_status(_REFUSAL)
+    return context.abort_with_status(REFUSAL)

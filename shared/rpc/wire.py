@@ -53,11 +53,12 @@ def to_decision(decision: Decision) -> training_pb2.Decision:
 
 def from_decision(decision: training_pb2.Decision) -> Decision:
     """A decision that another service made."""
+    inputs = decision.inputs
     return Decision(
         subject=decision.subject,
         outcome=decision.outcome,
         rule_id=decision.rule_id,
-        inputs=dict(sorted(decision.inputs.items())),
+        inputs={name: inputs[name] for name in sorted(inputs)},
         threshold=decision.threshold,
         alternatives=tuple(decision.alternatives),
         sentence=decision.sentence,

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from gateway.envoy import descriptors
-from gateway.envoy.config import Call, public_calls
+from gateway.envoy.calls import Call, public_calls
 from gateway.envoy.rates import RateLimits
 from tests.conftest import Stack
 from tests.front_doors import OpenDoor, answer_to, front_door, status_of

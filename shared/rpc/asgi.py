@@ -1,0 +1,190 @@
+"""Serves the unary methods of asynchronous grpcio servicers as an ASGI application, for a proxy with Python inside.
+
+The proxy has taken care of HTTP/2, gRPC-Web, JSON and sizes. What arrives is gRPC's frame, five bytes and one message,
+and what leaves is the same and a status. The guard, the limit and the metrics are those of the server on a socket.
+
+A status that is not OK leaves in the headers, with an empty body and no trailers: only of that does Envoy's transcoder
+make an error body.
+
+What was begun is ended, though the caller has left: nobody tells of that. No call outlives its time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import binascii
+import re
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from typing import Any, cast
+from urllib.parse import quote
+
+import grpc
+from google.protobuf.message import Message
+
+from shared.errors import DeadlineTooShort, MalformedRequest
+from shared.metrics import Observe
+from shared.rpc import deadline
+from shared.rpc.guard import LEAST_SECONDS_LEFT, Guard, Identify
+from shared.rpc.shedding import REFUSAL
+
+type Scope = MutableMapping[str, Any]
+type Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+type Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+type Headers = list[tuple[bytes, bytes]]
+
+_FRAME = 5
+_UNITS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
+_TIMEOUT = re.compile(rb"([0-9]{1,8})([HMSmun])")
+# What gRPC leaves as it is in grpc-message: every printable ASCII character but the percent sign.
+_PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
+_CONTENT_TYPE = (b"content-type", b"application/grpc")
+_OK: Headers = [(b"grpc-status", b"0")]
+_NO_METHOD = grpc.StatusCode.UNIMPLEMENTED
+
+
+class _Methods:
+    """Takes the place of a server where servicers are registered, and keeps their unary methods by path."""
+
+    def __init__(self) -> None:
+        self.by_path: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+
+    def add_generic_rpc_handlers(self, handlers: Iterable[object]) -> None:
+        """Nothing: the methods come by their names as well."""
+
+    def add_registered_method_handlers(
+        self, service: str, handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]]
+    ) -> None:
+        """Keeps the methods of a service."""
+        self.by_path |= {f"/{service}/{name}": handler for name, handler in handlers.items() if handler.unary_unary}
+
+
+class AsgiDoor:
+    """Answers calls, at most `limit` at once.
+
+    `seconds_of`: how long a call of a method, `/package.Service/Method`, may take; a caller's own time-out only
+    shortens that. A method that it does not name is not served.
+    """
+
+    def __init__(
+        self,
+        add_to: Callable[[grpc.aio.Server], None],
+        guard: Guard,
+        identify: Identify,
+        observe: Observe,
+        *,
+        limit: int,
+        seconds_of: Mapping[str, float],
+    ) -> None:
+        methods = _Methods()
+        add_to(cast("grpc.aio.Server", methods))
+        self._methods = {path: methods.by_path[path] for path in seconds_of}
+        self._seconds_of = seconds_of
+        self._guard = guard
+        self._identify = identify
+        self._observe = observe
+        self._limit = limit
+        self._under_way = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one call. Raises only where the caller has left before all of the request had come."""
+        method: str = scope["path"]
+        if method not in self._methods:
+            await _send_status(send, _NO_METHOD, "no such method")
+            return
+        begun, code = time.perf_counter(), grpc.StatusCode.CANCELLED
+        try:
+            answer = await self._answer(method, scope["headers"], receive)
+            if isinstance(answer, bytes):
+                code = grpc.StatusCode.OK
+                await _send_message(send, answer)
+            else:
+                code = answer.code
+                await _send_status(send, code, answer.details, answer.trailing_metadata)
+        finally:
+            self._observe(method, code.name, time.perf_counter() - begun)
+
+    async def _answer(self, method: str, headers: Headers, receive: Receive) -> bytes | grpc.Status:
+        if self._under_way >= self._limit:
+            return REFUSAL
+        self._under_way += 1
+        try:
+            seconds = min(self._seconds_of[method], _time_out(headers))
+            return await self._in_time(seconds, self._handle(method, headers, receive, seconds))
+        except Exception as error:  # noqa: BLE001 - everything ends here
+            return self._guard.refuse(error, method)
+        finally:
+            self._under_way -= 1
+
+    async def _in_time(self, seconds: float, answer: Awaitable[bytes]) -> bytes:
+        """An answer that leaves before the caller gives up, so that who set a time-out still hears what happened."""
+        try:
+            async with asyncio.timeout(max(0.0, seconds - LEAST_SECONDS_LEFT)) as limit:
+                return await answer
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise DeadlineTooShort("not finished within the time that this call may take, retry") from None
+
+    async def _handle(self, method: str, headers: Headers, receive: Receive, seconds: float) -> bytes:
+        deadline.begin(seconds)
+        metadata = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+        # Nothing that a stranger sent is decoded.
+        caller = await self._identify(method, metadata)
+        handler = self._methods[method]
+        decode = cast("Callable[[bytes], Any]", handler.request_deserializer)
+        request = self._guard.admit(await _message(receive), decode, seconds)
+        response: Message = await cast("Callable[..., Awaitable[Message]]", handler.unary_unary)(request, caller)
+        return response.SerializeToString(deterministic=True)
+
+
+def _time_out(headers: Headers) -> float:
+    """What the caller allows, in seconds. Raises MalformedRequest."""
+    for name, value in headers:
+        if name == b"grpc-timeout":
+            match = _TIMEOUT.fullmatch(value)
+            if match is None:
+                raise MalformedRequest("grpc-timeout must be a whole number of at most eight digits and a unit")
+            return int(match[1]) * _UNITS[match[2].decode()]
+    return float("inf")
+
+
+async def _message(receive: Receive) -> bytes:
+    """The one message of a request. Raises MalformedRequest."""
+    body = bytearray()
+    more = True
+    while more:
+        event = await receive()
+        if event["type"] == "http.disconnect":
+            raise asyncio.CancelledError
+        body += event.get("body", b"")
+        more = event.get("more_body", False)
+    if len(body) < _FRAME or len(body) - _FRAME != int.from_bytes(body[1:_FRAME]):
+        raise MalformedRequest("the request holds no whole message")
+    if body[0] != 0:
+        raise MalformedRequest("requests are not compressed here, and no message may be marked as if it were")
+    return bytes(body[_FRAME:])
+
+
+async def _send_message(send: Send, message: bytes) -> None:
+    frame = b"\0" + len(message).to_bytes(4) + message
+    await send({"type": "http.response.start", "status": 200, "headers": [_CONTENT_TYPE], "trailers": True})
+    await send({"type": "http.response.body", "body": frame})
+    await send({"type": "http.response.trailers", "headers": _OK})
+
+
+async def _send_status(
+    send: Send, code: grpc.StatusCode, message: str, metadata: Iterable[tuple[str, str | bytes]] = ()
+) -> None:
+    headers = [
+        _CONTENT_TYPE,
+        (b"grpc-status", str(code.value[0]).encode()),
+        (b"grpc-message", quote(message, safe=_PLAIN).encode()),
+        *((name.encode(), _header(value)) for name, value in metadata),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": headers, "trailers": False})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _header(value: str | bytes) -> bytes:
+    return value.encode() if isinstance(value, str) else binascii.b2a_base64(value, newline=False).rstrip(b"=")
