@@ -203,20 +203,26 @@ class PeerSettings:
     peer_authority: str = setting("FLUX_PEER_CA", "path of the certificate of the authority of all parts, PEM", "")
 
 
+def lame_duck_setting() -> float:
+    """Declares how long something that leaves serves on."""
+    return setting("FLUX_LAME_DUCK_SECONDS", "how long to serve on after health says no", 1.0, _problems_of_seconds)
+
+
+def grace_setting() -> float:
+    """Declares how long something that leaves waits for what it has begun."""
+    return setting("FLUX_GRACE_SECONDS", "how long calls in flight may take at the end", 5.0, _problems_of_seconds)
+
+
 @dataclass(frozen=True, kw_only=True)
 class ServiceSettings(DatabaseSettings, PeerSettings):
     """What every service needs to know of the world around it."""
 
     listen: str = setting("FLUX_LISTEN", "address to serve gRPC on, unix:/path or host:port", check=_problems_of_listen)
-    lame_duck_seconds: float = setting(
-        "FLUX_LAME_DUCK_SECONDS", "how long to serve on after health says no", 1.0, _problems_of_seconds
-    )
+    lame_duck_seconds: float = lame_duck_setting()
     max_calls: int = setting(
         "FLUX_MAX_CALLS", "how many calls may be under way or wait; more are refused", 24, at_least_one
     )
     metrics_listen: str = setting(
         "FLUX_METRICS_LISTEN", "host:port to serve Prometheus metrics on; without it, none", "", _problems_of_metrics
     )
-    grace_seconds: float = setting(
-        "FLUX_GRACE_SECONDS", "how long calls in flight may take at the end", 5.0, _problems_of_seconds
-    )
+    grace_seconds: float = grace_setting()

@@ -2,19 +2,21 @@
 
 `python -m gateway.envoy` runs it; `python -m gateway.envoy validate` has Envoy check the configuration and ends;
 `… settings` tells what it reads from the environment, and what is wrong with that. `… migrate run` brings the gateway's
-schema up to date first, where Envoy hosts the gateway.
+schema up to date first, where Envoy hosts the gateway. `… drain` lets the Envoy that runs end what it has begun.
 """
 
 import os
 import sys
+from pathlib import Path
 
 import envoy
 
 from gateway import app
 from gateway.envoy import files
-from gateway.envoy.settings import SETTINGS, FrontDoor
+from gateway.envoy.settings import ADMIN_SOCKET, SETTINGS, DrainSettings, FrontDoor
 from shared import embedded_python, process
 from shared.configuration import account
+from shared.envoy_drain import drain
 from shared.settings import MigrationSettings, read
 
 
@@ -22,7 +24,7 @@ def main() -> int:
     """Returns only when Envoy could not be started."""
     return process.main(
         "gateway.envoy",
-        {"run": _run, "validate": _validate, "settings": _settings, "migrate": _migrate},
+        {"run": _run, "validate": _validate, "settings": _settings, "migrate": _migrate, "drain": _drain},
         sys.argv[1:] or ["run"],
     )
 
@@ -44,6 +46,13 @@ def _settings() -> None:
 
 def _migrate() -> None:
     app.migrate(read(MigrationSettings, os.environ))
+
+
+def _drain() -> None:
+    leaving = read(DrainSettings, os.environ)
+    admin_socket = Path(leaving.run_dir) / ADMIN_SOCKET
+    if not drain(admin_socket, lame_duck_seconds=leaving.lame_duck_seconds, seconds=leaving.grace_seconds):
+        raise process.Refused(f"calls are still under way after {leaving.grace_seconds:g} s")
 
 
 def _become_envoy(*options: str) -> None:

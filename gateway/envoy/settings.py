@@ -13,10 +13,19 @@ from gateway.envoy.tls import TlsSettings
 from gateway.identity.settings import IdentitySettings
 from shared.embedded_python import why_not
 from shared.rpc.peers import problems_of
-from shared.settings import PeerSettings, SettingsError, at_least_one, read, setting
+from shared.settings import (
+    PeerSettings,
+    SettingsError,
+    at_least_one,
+    grace_setting,
+    lame_duck_setting,
+    read,
+    setting,
+)
 
 ENVOY = "envoy"
 PROCESS = "process"
+ADMIN_SOCKET = "admin.sock"
 _MAX_SOCKET_PATH = 107  # the kernel's limit, in bytes
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@,]+")
@@ -69,7 +78,7 @@ def _problems_of_host_of_gateway(variable: str, host: str) -> Iterator[str]:
 def _problems_of_run_dir(variable: str, run_dir: str) -> Iterator[str]:
     if not run_dir.startswith("/"):
         yield f"{variable} must be an absolute path, not {run_dir!r}"
-    elif len(f"{run_dir}/admin.sock".encode()) > _MAX_SOCKET_PATH:
+    elif len(f"{run_dir}/{ADMIN_SOCKET}".encode()) > _MAX_SOCKET_PATH:
         yield f"{variable} is too long to hold a socket: a socket path has at most {_MAX_SOCKET_PATH} bytes"
 
 
@@ -139,6 +148,15 @@ class LoadSettings:
     max_calls: int = setting(
         "FLUX_MAX_CALLS", "how many calls may be under way; more are refused", Limits.calls, at_least_one
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrainSettings:
+    """Which front door is to end what it has begun, and how."""
+
+    run_dir: str = setting("FLUX_RUN_DIR", "the folder with its admin socket", check=_problems_of_run_dir)
+    lame_duck_seconds: float = lame_duck_setting()
+    grace_seconds: float = grace_setting()
 
 
 # Everything that the front door reads.
@@ -212,7 +230,7 @@ class FrontDoor:
     @property
     def admin_socket(self) -> Path:
         """The unix socket of Envoy's admin interface."""
-        return self.run_dir / "admin.sock"
+        return self.run_dir / ADMIN_SOCKET
 
     @property
     def shared_secret_keys(self) -> Path:

@@ -6,10 +6,14 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import psutil
+import psycopg
 import pytest
 
 from tests.conftest import Stack
@@ -74,15 +78,55 @@ def test_a_killed_run_leaves_no_process_and_its_data_serves_the_next_one(data_di
 
 
 @pytest.mark.parametrize(
-    "part", ["readiness_svc", "debt_svc", "conditioning_svc", "gateway migrate", "postgres -D", "envoy"]
+    ("part", "host"),
+    [
+        *((part, "envoy") for part in ("readiness_svc", "debt_svc", "conditioning_svc", "postgres -D", "envoy")),
+        *((part, "process") for part in ("gateway migrate", "envoy")),
+    ],
 )
-def test_a_part_that_dies_stops_the_whole_and_is_named(data_dir: Path, bytecode_cache: Path, part: str) -> None:
-    stack = Stack(data_dir, bytecode_cache)
+def test_a_part_that_dies_stops_the_whole_and_is_named(
+    data_dir: Path, bytecode_cache: Path, part: str, host: str
+) -> None:
+    stack = Stack(data_dir, bytecode_cache, variables={"FLUX_GATEWAY_HOST": host})
     child_named(stack, part).kill()
     _, said = stack.process.communicate(timeout=60)
     assert stack.process.returncode == 1
     name = part.partition(" ")[0]
     assert re.search(rf"{name} stopped by itself \(signal SIGKILL\); its last lines:", said)
+
+
+@pytest.mark.parametrize("host", ["envoy", "process"])
+def test_a_call_that_is_under_way_is_answered_before_the_stack_stops(
+    data_dir: Path, bytecode_cache: Path, host: str
+) -> None:
+    stack = Stack(data_dir, bytecode_cache, variables={"FLUX_GATEWAY_HOST": host})
+    started = httpx.post(f"{stack.url}/sessions/start", json={"readiness": {"knee_pain": 2, "energy": 8}}).json()
+    path = f"{stack.url}/sessions/{started['session_id']}/sets"
+    one_set = {"exercise_name": "Chin Up", "set_index": 0, "weight": 10, "reps": 5, "metadata": {}}
+    with psycopg.connect(stack.database_url) as lock, ThreadPoolExecutor(1) as caller:
+        lock.execute("SELECT 1 FROM session.sessions FOR UPDATE")  # the set waits for this
+        logging = caller.submit(httpx.post, path, json=one_set, timeout=30)
+        _wait_until_somebody_waits(stack)
+        stack.process.send_signal(signal.SIGTERM)
+        _wait_until_nobody_can_connect(stack)
+        lock.rollback()
+        assert logging.result().status_code == 200
+    stack.process.communicate(timeout=60)
+    assert stack.process.returncode == 0
+
+
+def _wait_until_somebody_waits(stack: Stack) -> None:
+    with psycopg.connect(stack.database_url, autocommit=True) as look:
+        while not look.execute("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'").fetchall():
+            time.sleep(0.02)
+
+
+def _wait_until_nobody_can_connect(stack: Stack) -> None:
+    host, _, port = stack.address.rpartition(":")
+    with suppress(ConnectionRefusedError):
+        while True:
+            socket.create_connection((host, int(port)), timeout=5).close()
+            time.sleep(0.02)
 
 
 def test_two_stacks_run_side_by_side(fresh_stack: Stack, data_dir: Path, bytecode_cache: Path) -> None:
