@@ -37,6 +37,7 @@ def build(settings: ServiceSettings) -> Service:
     servicer = ConditioningServicer(shelf, ProfileStore(database), SystemClock())
     keeper = RulesKeeper("conditioning", shelf, rule_ids)
     eraser = Eraser(ErasureStore(database, erasures))
+    history = migrations.history(SCHEMA, MIGRATIONS)
 
     def add_to(server: grpc.Server) -> None:
         add_ConditioningServiceServicer_to_server(servicer, server)
@@ -50,7 +51,7 @@ def build(settings: ServiceSettings) -> Service:
             ERASURE,
         ],
         add_to=add_to,
-        probe=database.ping,
+        probe=lambda: history.check(database.probe(history.question)),
         close=database.close,
     )
 

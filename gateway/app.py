@@ -103,6 +103,7 @@ def build(settings: GatewaySettings) -> AsyncService:
     tokens = believed_tokens(settings)
     overlays = Overlays(OverlayStore(database), rulesets)
     projections = Projections(planner, standings, rulesets, overlays, SystemClock())
+    history = migrations.history(tables.SCHEMA, MIGRATIONS)
     registry = CollectorRegistry()
     metrics = GatewayMetrics(registry)
     sessions = ObservedSessions(
@@ -128,7 +129,7 @@ def build(settings: GatewaySettings) -> AsyncService:
         add_RulesServiceServicer_to_server(RulesServicer(rulesets, replay, overlays, projections), server)
 
     async def probe() -> None:
-        await database.ping()
+        history.check(await database.probe(history.question))
         await rulesets.refresh()
         await tokens.refresh()
 

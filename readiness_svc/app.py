@@ -36,6 +36,7 @@ def build(settings: ServiceSettings) -> Service:
     servicer = ReadinessServicer(shelf, CheckInStore(database))
     keeper = RulesKeeper("readiness", shelf, rule_ids)
     eraser = Eraser(ErasureStore(database, erasures))
+    history = migrations.history(SCHEMA, MIGRATIONS)
 
     def add_to(server: grpc.Server) -> None:
         add_ReadinessServiceServicer_to_server(servicer, server)
@@ -49,7 +50,7 @@ def build(settings: ServiceSettings) -> Service:
             ERASURE,
         ],
         add_to=add_to,
-        probe=database.ping,
+        probe=lambda: history.check(database.probe(history.question)),
         close=database.close,
     )
 

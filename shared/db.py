@@ -9,7 +9,7 @@ A pooler that lends a server's connection for one transaction fits this: a state
 are one. Only statements prepared on one connection would be missing on the next, so with `pooler` none are.
 """
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
@@ -18,7 +18,7 @@ from uuid import UUID
 import psycopg
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -79,16 +79,17 @@ class Database:
         with _unavailable_when_lost(), _seeing(sight), self._engine.begin() as connection:
             yield connection
 
-    def ping(self) -> None:
-        """Returns if the database answers. Raises DependencyUnavailable if not."""
+    def probe(self, question: str) -> Sequence[Any] | None:
+        """The row that a statement answers; None if it asks for what is not there. Raises DependencyUnavailable."""
         with suppress(DependencyUnavailable):
-            return self._ping()
+            return self._probe(question)
         # A connection from before a restart tells of the past: losing it makes the next one new.
-        return self._ping()
+        return self._probe(question)
 
-    def _ping(self) -> None:
-        with self.autocommit() as connection:
-            connection.execute(text("SELECT 1"))
+    def _probe(self, question: str) -> Sequence[Any] | None:
+        with suppress(ProgrammingError), self.autocommit() as connection:
+            return connection.execute(text(question)).first()
+        return None
 
     def close(self) -> None:
         """Closes every connection."""
@@ -125,15 +126,17 @@ class AsyncDatabase:
             async with self._engine.execution_options(isolation_level="REPEATABLE READ").begin() as connection:
                 yield connection
 
-    async def ping(self) -> None:
-        """Returns if the database answers. Raises DependencyUnavailable if not."""
+    async def probe(self, question: str) -> Sequence[Any] | None:
+        """The row that a statement answers; None if it asks for what is not there. Raises DependencyUnavailable."""
         with suppress(DependencyUnavailable):
-            return await self._ping()
-        return await self._ping()  # as above
+            return await self._probe(question)
+        return await self._probe(question)  # as above
 
-    async def _ping(self) -> None:
-        async with self.autocommit() as connection:
-            await connection.execute(text("SELECT 1"))
+    async def _probe(self, question: str) -> Sequence[Any] | None:
+        with suppress(ProgrammingError):
+            async with self.autocommit() as connection:
+                return (await connection.execute(text(question))).first()
+        return None
 
     async def close(self) -> None:
         """Closes every connection."""

@@ -15,10 +15,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from shared.db import Database
+from shared.schema_versions import VERSION_TABLE, History, told
 from shared.settings import TRANSACTION, SettingsError
 from shared.walls import MIGRATOR, owner
 
-VERSION_TABLE = "schema_version"
 ENVIRONMENT = Path(__file__).parent / "alembic"
 # Long enough for a busy table, short enough that a blocked migration does not block its readers for ever.
 LOCK_TIMEOUT = "5s"
@@ -27,8 +27,9 @@ LOCK_TIMEOUT = "5s"
 def upgrade(database_url: str, *, schema: str, versions: Path, then: Callable[[Connection], None]) -> None:
     """Applies the migrations in `versions` that `schema` does not have yet. Several at once wait for each other.
 
+    A schema that a newer FLUX migrated stays as it is, if the code of this one runs on it.
     `then` is called in the same transaction. Raises DependencyUnavailable if the database does not answer, and
-    SettingsError if it was not prepared or this user must not migrate it.
+    SettingsError if it was not prepared, this user must not migrate it, or this code does not run on it.
     """
     config = _config(versions)
     config.attributes["schema"] = schema
@@ -41,29 +42,24 @@ def upgrade(database_url: str, *, schema: str, versions: Path, then: Callable[[C
 
 def status(database_url: str, *, schema: str, versions: Path) -> str:
     """Which version a schema has, and which it should have. Raises as `upgrade` does."""
-    newest = ScriptDirectory.from_config(_config(versions)).get_current_head()
+    known = history(schema, versions)
     with closing(_database(database_url)) as database, database.transaction() as connection:
         _become_owner(connection, schema)
-        number = _version(connection, schema)
-    return f"{schema}: version {number or 'none'}, {'up to date' if number == newest else f'{newest} is the newest'}"
+        version, oldest_code = told(connection, schema)
+    if version == known.newest:
+        state = "up to date"
+    elif not known.is_newer(version):
+        state = f"{known.newest} is the newest"
+    elif oldest_code in known.known:
+        state = "of a newer FLUX, and this one runs on it"
+    else:
+        state = "of a newer FLUX, and this one does not run on it"
+    return f"{schema}: version {version or 'none'}, {state}"
 
 
-def _version(connection: Connection, schema: str) -> str | None:
-    found = connection.scalar(text("SELECT to_regclass(:table)"), {"table": f"{schema}.{VERSION_TABLE}"})
-    number = found and connection.scalar(text(f"SELECT version_num FROM {schema}.{VERSION_TABLE}"))  # noqa: S608
-    return str(number) if number else None
-
-
-def _refuse_newer(connection: Connection, schema: str, scripts: ScriptDirectory) -> None:
-    number = _version(connection, schema)
-    known = {script.revision for script in scripts.walk_revisions()}
-    if number is not None and number not in known:
-        raise SettingsError(
-            [
-                f"schema {schema} has version {number}, which this version of FLUX does not know; it was migrated by a"
-                " newer one, and migrations only go forward: start that one"
-            ]
-        )
+def history(schema: str, versions: Path) -> History:
+    """What this version of FLUX knows of a schema."""
+    return History.of(schema, ScriptDirectory.from_config(_config(versions)))
 
 
 def _database(url: str) -> Database:
@@ -98,7 +94,13 @@ def run_in(context: ModuleType) -> None:
     """Runs the migrations of the schema that `upgrade` named, inside Alembic's context."""
     schema, connection = (context.config.attributes[key] for key in ("schema", "connection"))
     connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:key))"), {"key": f"flux.migrate.{schema}"})
-    _refuse_newer(connection, schema, ScriptDirectory.from_config(context.config))
+    known = History.of(schema, ScriptDirectory.from_config(context.config))
+    version, oldest_code = told(connection, schema)
+    if known.is_newer(version):
+        if oldest_code not in known.known:
+            raise SettingsError([known.too_new(version)])
+        return
     connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
     context.configure(connection=connection, version_table=VERSION_TABLE, version_table_schema=schema)
     context.run_migrations()
+    known.tell(connection)

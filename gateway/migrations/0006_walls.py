@@ -4,6 +4,7 @@ from shared import walls
 
 revision = "0006"
 down_revision = "0005"
+oldest_code = "0006"  # older code names no athletes, and would see no rows
 
 
 def upgrade() -> None:

@@ -4,6 +4,7 @@ from shared import walls
 
 revision = "0003"
 down_revision = "0002"
+oldest_code = "0003"  # older code names no athletes, and would see no rows
 
 
 def upgrade() -> None:

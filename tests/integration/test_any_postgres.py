@@ -27,6 +27,7 @@ from shared.walls import MIGRATOR, SCHEMAS, runtime
 from tests.client import native
 from tests.conftest import Stack
 from tests.integration.ruleset_helpers import Trainee, one_set, planned
+from tests.integration.test_backup import flux, rows
 from tests.tokens import Signer
 
 POOLER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
@@ -38,7 +39,7 @@ LENT = 2
 START_SECONDS = 60.0
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
     """A folder whose path is short enough for sockets in it, and that another user may enter."""
     with tempfile.TemporaryDirectory(prefix="flux-any-") as made:
@@ -117,7 +118,7 @@ def test_whole_days_through_a_pooler_in_transaction_mode(
     assert_sound(granted_database_url)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def postgres_15(folder: Path) -> Iterator[str]:
     """URL of a database of PostgreSQL 15, for its superuser."""
     if not (POSTGRES_15 / "postgres").exists():
@@ -168,6 +169,23 @@ def test_whole_days_on_postgres_15(postgres_15: str, data_dir: Path, bytecode_ca
     finally:
         stack.stop()
     assert_sound(postgres_15)
+
+
+def test_a_backup_of_the_embedded_version_comes_back_on_postgres_15(
+    postgres_15: str, fresh_stack: Stack, tmp_path: Path
+) -> None:
+    live_days(fresh_stack.address, fresh_stack.signer)
+    file = tmp_path / "flux.dump"
+    status, said = flux("backup", file, "--data-dir", fresh_stack.sockets.parent)
+    assert status == 0, said
+    with psycopg.connect(postgres_15, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE restored")
+    restored = postgres_15.replace(f"/{embedded_postgres.DATABASE}?", "/restored?")
+    assert flux("restore", file, "--database-url", restored) == (
+        0,
+        "flux: everything is back, and every promise holds\n",
+    )
+    assert rows(restored) == rows(fresh_stack.database_url)
 
 
 def live_days(address: str, signer: Signer) -> None:

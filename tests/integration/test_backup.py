@@ -1,5 +1,6 @@
 """`flux backup` and `flux restore`: what was kept comes back whole, or nothing does."""
 
+import os
 import stat
 import subprocess
 import sys
@@ -9,10 +10,13 @@ from pathlib import Path
 
 import psycopg
 
+from shared import embedded_postgres
+from shared.supervisor import Supervisor
 from shared.walls import SCHEMAS
 from tests.client import native
 from tests.conftest import Stack
 from tests.integration.ruleset_helpers import Trainee, one_set, planned
+from tests.integration.service_helpers import socket_folder
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,6 +39,14 @@ def rows(database_url: str) -> dict[str, list[str]]:
             name: sorted(str(row) for row in connection.execute(f"SELECT t::text FROM {name} t".encode()))  # noqa: S608
             for (name,) in tables
         }
+
+
+def hidden(database_url: str) -> list[tuple[str, ...]]:
+    """The tables whose rows are hidden, also from their owners."""
+    with psycopg.connect(database_url) as connection:
+        return connection.execute(
+            "SELECT oid::regclass::text FROM pg_class WHERE relrowsecurity AND relforcerowsecurity ORDER BY 1"
+        ).fetchall()
 
 
 def train(stack: Stack) -> str:
@@ -66,6 +78,39 @@ def test_what_was_backed_up_comes_back_and_serves(
         train(restored)
     finally:
         restored.stop()
+
+
+def test_an_administrator_who_is_no_superuser_may_restore(fresh_stack: Stack, tmp_path: Path) -> None:
+    """As on hosted PostgreSQL, where nobody is more than this."""
+    train(fresh_stack)
+    file = tmp_path / "flux.dump"
+    assert flux("backup", file, "--data-dir", fresh_stack.sockets.parent)[0] == 0
+    with socket_folder() as folder:
+        supervisor = Supervisor(folder / "logs")
+        try:
+            cluster = embedded_postgres.prepare(folder / "data", folder / "pg")
+            embedded_postgres.start(cluster, supervisor, os.environ)
+            with psycopg.connect(cluster.url, autocommit=True) as connection:
+                connection.execute("CREATE ROLE administrator LOGIN CREATEROLE")
+                connection.execute(f"GRANT CREATE ON DATABASE {embedded_postgres.DATABASE} TO administrator")
+            administrator = embedded_postgres.url_of("administrator", cluster.sockets)
+            assert flux("restore", file, "--database-url", administrator) == (
+                0,
+                "flux: everything is back, and every promise holds\n",
+            )
+            assert rows(cluster.url) == rows(fresh_stack.database_url)
+            assert hidden(cluster.url) == hidden(fresh_stack.database_url)
+        finally:
+            supervisor.stop()
+
+
+def test_a_backup_that_breaks_off_changes_nothing(database_url: str, empty_database_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "flux.dump"
+    assert flux("backup", file, "--database-url", database_url)[0] == 0
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) * 9 // 10])
+    assert flux("restore", file, "--database-url", empty_database_url)[0] == 1
+    assert rows(empty_database_url) == {}
 
 
 def test_a_promise_that_is_broken_in_a_backup_is_told(

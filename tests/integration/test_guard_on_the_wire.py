@@ -653,10 +653,13 @@ def test_an_asyncio_service_is_alive_at_once_and_serves_once_its_database_answer
         async def wait() -> None:
             await idle.wait()
 
+        async def probe() -> None:
+            await database.probe("SELECT 1")
+
         service = aio_server.AsyncService(
             role_by_name={name: GATEWAY},
             add_to=lambda server: keeper_grpc.add_RulesKeeperServiceServicer_to_server(AsyncBroken(), server),
-            probe=database.ping,
+            probe=probe,
             background=wait,
             close=database.close,
         )

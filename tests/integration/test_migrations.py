@@ -197,9 +197,9 @@ def test_a_migration_that_cannot_run_says_why_in_one_line(tmp_path: Path) -> Non
     assert run.stderr == "readiness_svc: the database does not answer; retry in a moment\n"
 
 
-def test_a_schema_that_a_newer_version_migrated_is_refused_and_stays_as_it_is(database_url: str) -> None:
+def test_a_schema_that_a_newer_version_contracted_is_refused_and_stays_as_it_is(database_url: str) -> None:
     with psycopg.connect(database_url) as connection:
-        connection.execute("UPDATE debt.schema_version SET version_num = '9999'")
+        connection.execute("UPDATE debt.schema_version SET version_num = '9999', oldest_code = '9999'")
     run = subprocess.run(
         [sys.executable, "-m", "debt_svc", "migrate"],
         env={"FLUX_MIGRATION_DATABASE_URL": database_url},
@@ -209,7 +209,7 @@ def test_a_schema_that_a_newer_version_migrated_is_refused_and_stays_as_it_is(da
     )
     assert (run.returncode, run.stderr) == (
         1,
-        "debt_svc: schema debt has version 9999, which this version of FLUX does not know; it was migrated by a newer"
+        "debt_svc: schema debt has version 9999, on which this version of FLUX does not run; it was migrated by a newer"
         " one, and migrations only go forward: start that one\n",
     )
     assert [number for number, _ in version(database_url, "debt")] == ["9999"]

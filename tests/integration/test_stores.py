@@ -1262,7 +1262,7 @@ def nowhere(tmp_path: Path) -> str:
 def test_services_are_unavailable_without_a_database(nowhere: str) -> None:
     database = Database(nowhere)
     calls: list[Callable[[], object]] = [
-        database.ping,
+        lambda: database.probe("SELECT 1"),
         lambda: LedgerStore(database).ledgers([ATHLETE]),
         lambda: LedgerStore(database).record([training(1)]),
         lambda: ProfileStore(database).profiles([ATHLETE]),
