@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { defineConfig, type Plugin } from "vite";
+import { notices } from "./notices.js";
 
 /** Puts script and style into the page, so that one file is all there is to serve, and tells the page's hash to the worker that keeps it. */
 function inOneFile(): Plugin {
@@ -10,7 +11,8 @@ function inOneFile(): Plugin {
       const page = bundle["index.html"];
       const worker = bundle["worker.js"];
       if (page?.type !== "asset" || worker?.type !== "chunk") throw new Error("page or worker is missing");
-      let html = String(page.source);
+      const modules = Object.values(bundle).flatMap((part) => (part.type === "chunk" ? part.moduleIds : []));
+      let html = String(page.source).replace("</html>", () => `<!--\n${notices(modules)}\n-->\n</html>`);
       for (const [name, part] of Object.entries(bundle)) {
         if (part === page || part === worker) continue;
         const [link, element] =

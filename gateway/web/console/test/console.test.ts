@@ -230,6 +230,19 @@ test("an expired token is said so, and what was logged waits for a new one", asy
   await page.getByRole("heading", { name: "How are you today?" }).waitFor();
 });
 
+test("the page names everybody whose work it holds, with their licences", async () => {
+  const page = await text("/console");
+  const { stdout } = await promisify(execFile)("npm", ["ls", "--omit=dev", "--all", "--parseable", "--long"], { cwd: join(import.meta.dirname, "..") });
+  const named = stdout.split("\n").map((line) => line.split(":")[1] ?? "");
+  const others = named.filter((name) => name !== "" && !/^(flux-web|console|@flux-engine\/client)@/.test(name));
+  expect(others.length).toBeGreaterThan(4);
+  for (const name of others) expect(page).toContain(`\n${name} `);
+  for (const author of ["Jason Miller", "Leon Sorokin", "Buf Technologies", "The Connect Authors", "Google Inc.", "Google LLC"]) {
+    expect(page).toMatch(new RegExp(`^Copyright .*${author}`, "m"));
+  }
+  for (const licence of ["MIT License", "Apache License", "Redistribution and use"]) expect(page).toContain(licence);
+});
+
 test("a second tab does not log beside the first, and takes over when that one closes", async () => {
   const visitor = await Visitor.of(browser, frontDoor);
   await visitor.open();
