@@ -42,7 +42,7 @@ test("a whole day: check-in, plan with reasons, sets, completion, history, trend
   await page.locator(".history summary").first().click();
   await page.getByText("Felt light.").waitFor();
   await page.getByRole("link", { name: "Trends" }).click();
-  await page.getByRole("img", { name: /^Readiness over 1 sessions/ }).locator("canvas").waitFor();
+  await page.getByRole("img", { name: /^Readiness over 1 session;/ }).locator("canvas").waitFor();
   await page.getByRole("img", { name: /^Benchmarks/ }).waitFor();
   await page.getByRole("link", { name: "Today" }).click();
   await visitor.button("Plan the next session").click();
@@ -136,6 +136,29 @@ test("the page opens without a network in the middle of a workout, and everythin
   expect(await page.evaluate(kept)).toEqual(["/console"]);
 });
 
+test("what could not be asked for is asked for again, and shown when the network is back", async () => {
+  const visitor = await Visitor.of(browser, frontDoor);
+  const { page } = visitor;
+  const unreachable = page.getByRole("alert").getByText("FLUX cannot be reached");
+  for (const [place, name] of [["", "How are you today?"], ["#history", "History"], ["#trends", "Where you stand"]] as const) {
+    visitor.weather = "cut";
+    await visitor.open(place);
+    await page.reload();
+    await unreachable.waitFor();
+    visitor.weather = "fine";
+    await page.getByRole("heading", { name, exact: true }).waitFor();
+    expect(await unreachable.count()).toBe(0);
+  }
+  await page.getByRole("link", { name: "Today" }).click();
+  await page.getByText("because of knee pain 0 of 10").first().waitFor();
+  visitor.weather = "cut";
+  await page.getByLabel("Knee pain").fill("9");
+  await unreachable.waitFor();
+  visitor.weather = "fine";
+  await page.getByText("because of knee pain 9 of 10").first().waitFor();
+  await unreachable.waitFor({ state: "detached" });
+});
+
 test("a new release of the page takes the place of the one that is kept, and half a release does not", async () => {
   const first = { page: await text("/console"), worker: await text("/console/worker.js") };
   const release = (title: string): typeof first => {
@@ -193,6 +216,7 @@ test("numbers that cannot be are refused where they are typed, and nothing is lo
     await exercise.getByRole("button", { name: "Log" }).click();
     await exercise.getByText(/: a (whole )?number from/).waitFor();
     expect(await exercise.locator("[aria-invalid=true]").count()).toBe(1);
+    expect(new Set(await exercise.locator("input").evaluateAll((all) => all.map((one) => one.getBoundingClientRect().top))).size).toBe(1);
   }
   expect(await visitor.violations()).toEqual([]);
   await visitor.log(exercise, "20,5", "30");
