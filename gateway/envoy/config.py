@@ -105,6 +105,7 @@ def render(front_door: FrontDoor, descriptors: FileDescriptorSet, descriptor_pat
         error_domain=ERROR_DOMAIN,
         max_document_bytes=MAX_DOCUMENT_BYTES,
         console_policy=console.content_security_policy(console.page()),
+        worker_policy=console.WORKER_CONTENT_SECURITY_POLICY,
         audience=AUDIENCE,
         leeway_seconds=LEEWAY_SECONDS,
         jwks_file=front_door.shared_secret_keys if front_door.identity.legacy_secret else jwks,

@@ -303,6 +303,11 @@ class FrontDoor:
         return self.run_dir / "console.html"
 
     @property
+    def console_worker(self) -> Path:
+        """The file that `GET /console/worker.js` answers with."""
+        return self.run_dir / "console_worker.js"
+
+    @property
     def access_log(self) -> Path:
         """The file that gets one JSON line per request."""
         return self.run_dir / "access.log"

@@ -142,6 +142,7 @@ def test_only_public_rpcs_are_routed_and_transcoded(descriptors: FileDescriptorS
         {"status": 400, "body": {"inline_string": ANY}},
         {"status": 200, "body": {"filename": "/run/flux/openapi.json"}},
         {"status": 200, "body": {"filename": "/run/flux/console.html"}},
+        {"status": 200, "body": {"filename": "/run/flux/console_worker.js"}},
         {"status": 404},
         {"cluster": "nowhere"},
     ]
@@ -188,12 +189,13 @@ def test_a_deployment_takes_nothing_of_a_local_run(variable: str) -> None:
         FrontDoor.from_environment(environment(Path("/run/flux")) | {variable: LOCAL[variable]})
 
 
-def test_every_path_but_that_of_the_console_needs_a_token(descriptors: FileDescriptorSet) -> None:
+def test_every_path_but_those_of_the_console_needs_a_token(descriptors: FileDescriptorSet) -> None:
     for changes in ({}, LOCAL):
         authn = http_filter(rendered(descriptors, **changes), "jwt_authn")
-        page = {"path": "/console", "headers": [{"name": ":method", "string_match": {"exact": "GET"}}]}
+        get = {"headers": [{"name": ":method", "string_match": {"exact": "GET"}}]}
         assert authn["rules"] == [
-            {"match": page},
+            {"match": {"path": "/console", **get}},
+            {"match": {"path": "/console/worker.js", **get}},
             {"match": {"prefix": "/"}, "requires": {"provider_name": "athletes"}},
         ]
         names = [f["name"] for f in front(rendered(descriptors, **changes))["http_filters"]]
