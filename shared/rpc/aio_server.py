@@ -23,7 +23,7 @@ from shared.rpc.metering import AsyncMeteringInterceptor
 from shared.rpc.options import SERVER_OPTIONS
 from shared.rpc.peers import AllowList, Certificate
 from shared.rpc.server import listen
-from shared.rpc.shedding import AsyncSheddingInterceptor
+from shared.rpc.shedding import AsyncSheddingInterceptor, CallLimit
 from shared.settings import ServiceSettings
 
 _log = logging.getLogger(__name__)
@@ -57,6 +57,8 @@ class Running:
     guard: Guard
     observe: Observe
     """Counts and times what is called by other ways than the server's address."""
+    limit: CallLimit
+    """Of all calls together, whichever way they come."""
     failing: Future[Any]
     """Done when what runs beside the server has failed, and then there is nothing left to serve with."""
 
@@ -93,10 +95,10 @@ async def _listening(
     service: AsyncService, settings: ServiceSettings, certificate: Certificate | None
 ) -> AsyncIterator[Running]:
     allowed = None if certificate is None else AllowList(service.role_by_name)
-    guard, observe = Guard(allowed), metrics.observing_calls(service.registry)
+    guard, observe, limit = Guard(allowed), metrics.observing_calls(service.registry), CallLimit(settings.max_calls)
     interceptors = [
         AsyncMeteringInterceptor(observe),
-        AsyncSheddingInterceptor(settings.max_calls),
+        AsyncSheddingInterceptor(limit),
         AsyncGuardInterceptor(guard, service.identify),
     ]
     server = grpc.aio.server(interceptors=interceptors, options=SERVER_OPTIONS)
@@ -116,7 +118,7 @@ async def _listening(
     gc.freeze()
     beside = asyncio.gather(_keep_health(service, servicer, readiness), service.background())
     try:
-        yield Running(service, guard, observe, beside)
+        yield Running(service, guard, observe, limit, beside)
     finally:
         await servicer.enter_graceful_shutdown()
         await asyncio.sleep(settings.lame_duck_seconds)

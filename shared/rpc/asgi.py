@@ -27,7 +27,7 @@ from shared.errors import DeadlineTooShort, MalformedRequest
 from shared.metrics import Observe
 from shared.rpc import deadline
 from shared.rpc.guard import LEAST_SECONDS_LEFT, Guard, Identify
-from shared.rpc.shedding import REFUSAL
+from shared.rpc.shedding import REFUSAL, CallLimit
 
 type Scope = MutableMapping[str, Any]
 type Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -62,7 +62,7 @@ class _Methods:
 
 
 class AsgiDoor:
-    """Answers calls, at most `limit` at once.
+    """Answers calls, as many at once as `limit` admits.
 
     `seconds_of`: how long a call of a method, `/package.Service/Method`, may take; a caller's own time-out only
     shortens that. A method that it does not name is not served.
@@ -74,8 +74,8 @@ class AsgiDoor:
         guard: Guard,
         identify: Identify,
         observe: Observe,
+        limit: CallLimit,
         *,
-        limit: int,
         seconds_of: Mapping[str, float],
     ) -> None:
         methods = _Methods()
@@ -86,7 +86,6 @@ class AsgiDoor:
         self._identify = identify
         self._observe = observe
         self._limit = limit
-        self._under_way = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one call. Raises only where the caller has left before all of the request had come."""
@@ -110,16 +109,16 @@ class AsgiDoor:
                 self._observe(method, code.name, time.perf_counter() - begun)
 
     async def _answer(self, method: str, metadata: Metadata, receive: Receive) -> bytes | grpc.Status:
-        if self._under_way >= self._limit:
+        if not self._limit.admits():
             return REFUSAL
-        self._under_way += 1
+        begun = time.monotonic()
         try:
             seconds = min(self._seconds_of[method], _time_out(metadata))
             return await self._in_time(seconds, self._handle(method, metadata, receive, seconds))
         except Exception as error:  # noqa: BLE001 - everything ends here
             return self._guard.refuse(error, method)
         finally:
-            self._under_way -= 1
+            self._limit.ended(time.monotonic() - begun)
 
     async def _in_time(self, seconds: float, answer: Awaitable[bytes]) -> bytes:
         """An answer that leaves before the caller gives up, so that who set a time-out still hears what happened."""

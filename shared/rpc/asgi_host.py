@@ -56,7 +56,7 @@ class AsgiHost[Settings: ServiceSettings]:
                     service.guard,
                     identify,
                     service.observe,
-                    limit=settings.max_calls,
+                    service.limit,
                     seconds_of=self._seconds_of,
                 )
                 service.failing.add_done_callback(lambda _: os.kill(os.getpid(), signal.SIGTERM))
