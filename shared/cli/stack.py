@@ -13,17 +13,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import grpc
 import psycopg
-from grpc_health.v1 import health_pb2
 
 from shared import embedded_postgres, embedded_python, grants
 from shared.cli.programs import Database, Programs
 from shared.clock import SystemClock
 from shared.envoy_drain import drain
 from shared.local_identity import LocalIdentity
-from shared.rpc.peers import channel
-from shared.settings import PeerSettings
+from shared.rpc.probe import serves
 from shared.supervisor import STOP_SECONDS, ProgramStopped, Supervisor
 from shared.walls import MIGRATOR, SCHEMAS, runtime
 
@@ -233,21 +230,6 @@ def _socket_folder(data_dir: Path) -> Iterator[Path]:
             folder.unlink(missing_ok=True)
             folder.symlink_to(temporary)  # so that other commands find the sockets
             yield Path(temporary)
-
-
-def serves(target: str, role: str | None = None, peers: PeerSettings | None = None) -> bool:
-    """Whether the gRPC health of the service at `target`, which has a role, is SERVING. Raises SettingsError."""
-    with channel(target, role, peers or PeerSettings()) as opened:
-        check = opened.unary_unary(
-            "/grpc.health.v1.Health/Check",
-            request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
-            response_deserializer=health_pb2.HealthCheckResponse.FromString,
-        )
-        try:
-            answer = check(health_pb2.HealthCheckRequest(), timeout=1)
-        except grpc.RpcError:
-            return False
-    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
 def answers(url: str) -> bool:
