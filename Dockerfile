@@ -17,7 +17,8 @@ RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin flux \
     keys/operator keys/postgres keys/migrate keys/readiness keys/debt keys/conditioning keys/gateway keys/envoy
 COPY --from=build /opt/flux /opt/flux
 ENV PATH=/opt/flux/bin:$PATH \
-    PYTHONUNBUFFERED=1
+    PYTHONUNBUFFERED=1 \
+    FLUX_LOG_FORMAT=json
 WORKDIR /tmp
 USER flux
 ENTRYPOINT []

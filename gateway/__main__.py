@@ -13,7 +13,7 @@ from shared.settings import MigrationSettings, RulesSettings, read
 
 def _serve() -> None:
     settings = read(app.GatewaySettings, os.environ)
-    asyncio.run(aio_server.serve(lambda: app.build(settings), settings))
+    asyncio.run(aio_server.serve("gateway", lambda: app.build(settings), settings))
 
 
 def _migrate() -> None:

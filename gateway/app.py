@@ -57,7 +57,10 @@ from shared.process import Refused
 from shared.rpc.aio_server import AsyncService
 from shared.rpc.peers import ENVOY, OPERATOR
 from shared.rules_shelf import RulesShelf, Versions, keep_shipped
-from shared.settings import DatabaseSettings, RulesSettings, ServiceSettings, setting
+from shared.settings import DatabaseSettings, RulesSettings, ServiceSettings, at_least_one, setting
+
+# Of each kind of call to a service one is under way for all of them.
+MOST_CALLS = 128
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +70,12 @@ class GatewaySettings(ServiceSettings, IdentitySettings):
     readiness_target: str = setting("FLUX_READINESS_TARGET", "address of readiness_svc")
     debt_target: str = setting("FLUX_DEBT_TARGET", "address of debt_svc")
     conditioning_target: str = setting("FLUX_CONDITIONING_TARGET", "address of conditioning_svc")
+    max_calls: int = setting(
+        "FLUX_MAX_CALLS",
+        "the most calls that may be under way, fewer while they are slow; more are refused",
+        MOST_CALLS,
+        at_least_one,
+    )
 
 
 MIGRATIONS = Path(__file__).parent / "migrations"

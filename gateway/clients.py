@@ -30,6 +30,7 @@ from gateway.domain.overlay import Thresholds
 from gateway.domain.plan import Ruleset
 from gateway.domain.projection import Told
 from gateway.domain.session import CheckInRecorded, Erased, Event, TrainingRecorded
+from shared import origin, tracing
 from shared.errors import DependencyUnavailable
 from shared.rpc import wire
 from shared.rpc.deadline import seconds_for_call
@@ -51,7 +52,9 @@ _TRANSIENT = {
 class _Method[Request, Response](Protocol):
     """A unary method of a stub."""
 
-    def __call__(self, request: Request, *, timeout: float) -> Awaitable[Response]: ...
+    def __call__(
+        self, request: Request, *, timeout: float, metadata: tuple[tuple[str, str], ...]
+    ) -> Awaitable[Response]: ...
 
 
 @dataclass(frozen=True)
@@ -270,7 +273,7 @@ class Services:
     ) -> Response:
         called = (service, type(request))
         try:
-            answer = await method(request, timeout=seconds)
+            answer = await _traced(service, method, request, seconds)
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
                 self._breaker.timed_out(called, seconds)
@@ -300,6 +303,17 @@ class _Coalescers[Item, Answer]:
 def _channel(role: str, target: str, descriptor: Any, name: str, peers: PeerSettings) -> grpc.aio.Channel:
     health_name = descriptor.services_by_name[name].full_name
     return aio_channel(target, role, peers, channel_options(health_name))
+
+
+async def _traced[Request, Response](
+    service: str, method: _Method[Request, Response], request: Request, seconds: float
+) -> Response:
+    with tracing.calling(service, type(request).__name__.removesuffix("Request")) as call:
+        try:
+            return await method(request, timeout=seconds, metadata=origin.onwards())
+        except grpc.aio.AioRpcError as error:
+            call.code = error.code().name
+            raise
 
 
 def _unavailable(service: str) -> DependencyUnavailable:

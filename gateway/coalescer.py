@@ -12,6 +12,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
 from dataclasses import dataclass
 
+from shared import origin
+from shared.origin import Origin
+
 # What the services take in one call.
 MOST_ITEMS = 256
 
@@ -24,6 +27,7 @@ class _Waiter[Item, Answer]:
     item: Item
     answer: asyncio.Future[Answer]
     until: float
+    origin: Origin
 
 
 class Coalescer[Item, Answer]:
@@ -41,7 +45,8 @@ class Coalescer[Item, Answer]:
         A caller who gives up harms no other one: the call goes on for as long as anybody waits for it.
         """
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        waiter = _Waiter(item, answer, math.inf if seconds is None else time.monotonic() + seconds)
+        until = math.inf if seconds is None else time.monotonic() + seconds
+        waiter = _Waiter(item, answer, until, origin.current())
         self._waiting.append(waiter)
         if self._calling is None:
             # In a context of its own: the deadline and the rest of it are those of one caller among many.
@@ -71,7 +76,8 @@ class Coalescer[Item, Answer]:
     async def _answer(self, batch: Sequence[_Waiter[Item, Answer]]) -> None:
         seconds = max(waiter.until for waiter in batch) - time.monotonic()
         try:
-            answers = await self._call_batch([waiter.item for waiter in batch], max(0.0, seconds))
+            with origin.known(origin.shared(waiter.origin for waiter in batch)):
+                answers = await self._call_batch([waiter.item for waiter in batch], max(0.0, seconds))
             for waiter, answer in zip(batch, answers, strict=True):
                 if not waiter.answer.done():
                     waiter.answer.set_result(answer)

@@ -9,8 +9,9 @@ from shared import process
 from shared.rpc.asgi_host import AsgiHost
 from shared.settings import read
 
-process.log_to_stderr()
+process.configure_logs(os.environ)
 application = AsgiHost(
+    "gateway",
     lambda: read(GatewaySettings, os.environ),
     build,
     {call.path: call.seconds for call in public_calls(descriptor_set())},

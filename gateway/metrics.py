@@ -12,6 +12,7 @@ from gateway.outbox import Backlog, Outbox
 from shared.errors import DependencyUnavailable
 
 WATCH_SECONDS = 5.0
+CAN_BE_DEGRADED = ("preview", "start", "overview")
 UNKNOWN = Backlog(math.nan, math.nan, math.nan)
 
 
@@ -27,6 +28,8 @@ class GatewayMetrics:
             ["call"],
             registry=registry,
         )
+        for call in CAN_BE_DEGRADED:  # from 0 on, or the first one would not count as growth
+            self._degraded.labels(call)
         self._effects = Counter(
             "flux_effects",
             "What completed sessions moved, and what was withheld.",

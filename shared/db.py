@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from shared import tracing
 from shared.errors import DependencyUnavailable
 from shared.settings import TRANSACTION
 from shared.walls import Sight
@@ -63,6 +64,7 @@ class Database:
 
     def __init__(self, url: str, *, pooler: str = "") -> None:
         self._engine = create_engine(_with_driver(url), **_pool_options(_SightedCursor, pooler))
+        tracing.watch(self._engine)
         self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
@@ -100,6 +102,7 @@ class AsyncDatabase:
     def __init__(self, url: str, *, pooler: str = "") -> None:
         options = _pool_options(_AsyncSightedCursor, pooler)
         self._engine: AsyncEngine = create_async_engine(_with_driver(url), **options)
+        tracing.watch(self._engine.sync_engine)
         self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager

@@ -4,13 +4,16 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, start_http_server
 
 # Seconds. Most calls take a few milliseconds, and none takes longer than its deadline.
 BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 
 type Observe = Callable[[str, str, float], None]
 """Takes the method of a call, `/package.Service/Method`, the name of its status code, and its seconds."""
+
+type ObserveHealth = Callable[[bool], None]
+"""Takes whether health says that a part can serve."""
 
 
 def observing_calls(registry: CollectorRegistry) -> Observe:
@@ -20,12 +23,29 @@ def observing_calls(registry: CollectorRegistry) -> Observe:
     seconds = Histogram(
         "flux_rpc_seconds", "Time from request to answer.", ["method"], buckets=BUCKETS, registry=registry
     )
+    errors = Counter("flux_unexpected_errors", "Calls that met an error nobody expected: a bug.", registry=registry)
+    # Without labels these begin at 0, and so the first one counts as growth.
+    worth_a_look = {
+        "INTERNAL": errors,
+        "UNKNOWN": errors,
+        "RESOURCE_EXHAUSTED": Counter(
+            "flux_shed_calls", "Calls refused because of too many others.", registry=registry
+        ),
+    }
 
     def observe(method: str, code: str, spent: float) -> None:
         calls.labels(method, code).inc()
         seconds.labels(method).observe(spent)
+        if code in worth_a_look:
+            worth_a_look[code].inc()
 
     return observe
+
+
+def observing_health(registry: CollectorRegistry) -> ObserveHealth:
+    """Shows what health says."""
+    serving = Gauge("flux_serving", "1 while the part can serve, by its health; else 0.", registry=registry)
+    return serving.set
 
 
 @contextmanager

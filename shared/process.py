@@ -2,14 +2,16 @@
 
 import argparse
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 
+from shared import logs
 from shared.errors import DependencyUnavailable
 from shared.rules_loader import RulesError
-from shared.settings import SettingsError
+from shared.settings import JSON, TEXT, LogSettings, SettingsError, read
 
 
 class Refused(Exception):
@@ -21,22 +23,30 @@ def main(program: str, verbs: Mapping[str, Callable[[], None]], argv: Sequence[s
     parser = argparse.ArgumentParser(prog=f"python -m {program}")
     parser.add_argument("verb", choices=verbs, nargs="+")
     chosen = parser.parse_args(argv).verb
-    log_to_stderr()
+    log_format = configure_logs(os.environ)
     try:
         for verb in chosen:
             verbs[verb]()
     except (SettingsError, RulesError, DependencyUnavailable, Refused, OSError) as error:
-        sys.stderr.write(f"{program}: {error}\n")
+        if log_format == JSON:
+            logging.getLogger(program).critical("%s", error)
+        else:
+            sys.stderr.write(f"{program}: {error}\n")
         return 1
     return 0
 
 
-def log_to_stderr() -> None:
-    """What a process logs goes where its supervisor looks for it."""
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
-    )
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+def configure_logs(environ: Mapping[str, str]) -> str:
+    """Logs as the environment asks for, and returns how: TEXT or JSON.
+
+    What cannot be used is refused by the verbs, with all that is wrong.
+    """
+    try:
+        log_format = read(LogSettings, environ).log_format
+    except SettingsError:
+        log_format = TEXT
+    logs.configure(log_format)
+    return log_format
 
 
 def say(text: str) -> None:

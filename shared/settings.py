@@ -11,10 +11,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, cast, get_type_hints
+from urllib.parse import urlsplit
 from uuid import UUID
 
 # The one kind of pooler that is to be told of: one that lends connections for a session is like none.
 TRANSACTION = "transaction"
+# How logs may be written.
+TEXT, JSON = "text", "json"
 
 
 class SettingsError(Exception):
@@ -132,6 +135,11 @@ def _problems_of_pooler(variable: str, pooler: str) -> Iterator[str]:
         yield f"{variable} must be {TRANSACTION} or nothing, not {pooler!r}"
 
 
+def _problems_of_log_format(variable: str, log_format: str) -> Iterator[str]:
+    if log_format not in {TEXT, JSON}:
+        yield f"{variable} must be {TEXT} or {JSON}, not {log_format!r}"
+
+
 def _problems_of_listen(variable: str, address: str) -> Iterator[str]:
     if not address.startswith("unix:") and not _is_host_and_port(address):
         yield f"{variable} must be unix:/path or host:port, not {address!r}"
@@ -159,6 +167,40 @@ def _problems_of_seconds(variable: str, seconds: float) -> Iterator[str]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LogSettings:
+    """How a process writes about itself."""
+
+    log_format: str = setting(
+        "FLUX_LOG_FORMAT",
+        "`text` for people, or `json`: one object per line, and Envoy's access log goes to stdout instead of a file",
+        TEXT,
+        _problems_of_log_format,
+    )
+
+
+def _problems_of_collector(variable: str, url: str) -> Iterator[str]:
+    parts = urlsplit(url)
+    try:
+        sound = parts.scheme in {"http", "https"} and parts.hostname and parts.port and not parts.path.strip("/")
+    except ValueError:
+        sound = False
+    if url and not sound:
+        yield f"{variable} must be a URL such as http://127.0.0.1:4317, not {url!r}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TraceSettings:
+    """Where traces go."""
+
+    collector: str = setting(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "URL of an OpenTelemetry collector that takes OTLP by gRPC, http://host:4317; without it, no traces",
+        "",
+        _problems_of_collector,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class DatabaseSettings:
     """Where the data is."""
 
@@ -175,7 +217,7 @@ class DatabaseSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MigrationSettings(DatabaseSettings):
+class MigrationSettings(DatabaseSettings, LogSettings):
     """Where the data is, for who may change its form."""
 
     database_url: str = setting(
@@ -214,7 +256,7 @@ def grace_setting() -> float:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServiceSettings(DatabaseSettings, PeerSettings):
+class ServiceSettings(DatabaseSettings, PeerSettings, LogSettings, TraceSettings):
     """What every service needs to know of the world around it."""
 
     listen: str = setting("FLUX_LISTEN", "address to serve gRPC on, unix:/path or host:port", check=_problems_of_listen)

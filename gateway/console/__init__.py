@@ -1,16 +1,24 @@
-"""The page served at `/console`, built from `gateway/web/console`, and what it may do in a browser."""
+"""The page served at `/console` and its worker, built from `gateway/web/console`, and what they may do in a browser."""
 
 import base64
 import hashlib
 import re
 from importlib import resources
 
+# The worker fetches the page, and nothing from anywhere else.
+WORKER_CONTENT_SECURITY_POLICY = "default-src 'none'; connect-src 'self'; frame-ancestors 'none'"
+
 _ELEMENT = r"<{name}\b[^>]*>(.*?)</{name}>"
 
 
 def page() -> str:
     """The whole page: one file, so that running FLUX needs no Node."""
-    return resources.files(__package__).joinpath("console.html").read_text("utf-8")
+    return _built("console.html")
+
+
+def worker() -> str:
+    """The script that keeps `page` in a browser, so that it opens without a network."""
+    return _built("worker.js")
 
 
 def content_security_policy(page: str) -> str:
@@ -22,11 +30,16 @@ def content_security_policy(page: str) -> str:
             f"style-src {_hashes(page, 'style')}",
             "img-src data:",  # its icon
             "connect-src 'self'",
+            "worker-src 'self'",
             "base-uri 'none'",
             "form-action 'none'",
             "frame-ancestors 'none'",
         )
     )
+
+
+def _built(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text("utf-8")
 
 
 def _hashes(page: str, name: str) -> str:

@@ -50,8 +50,8 @@ class Endpoint:
 
 
 @dataclass(frozen=True)
-class KeyServer:
-    """Where Envoy fetches the issuer's public keys."""
+class Server:
+    """What Envoy itself calls: where the issuer's public keys are, and the collector of traces."""
 
     url: str
     host: str
@@ -91,6 +91,8 @@ def render(front_door: FrontDoor, descriptors: FileDescriptorSet, descriptor_pat
         gateway_role=GATEWAY,
         python_module=embedded_python.module() if front_door.hosts_gateway else None,
         python_application=json.dumps({"app": INSIDE, "interface": "asgi", "root_path": "", "lifespan": True}),
+        collector=Server.of(front_door.traces.collector) if front_door.traces.collector else None,
+        metrics=Endpoint.of(front_door.metrics.listen) if front_door.metrics.listen else None,
         descriptor_path=descriptor_path,
         services=PUBLIC_SERVICES,
         health_service=HEALTH_SERVICE,
@@ -103,8 +105,9 @@ def render(front_door: FrontDoor, descriptors: FileDescriptorSet, descriptor_pat
         error_domain=ERROR_DOMAIN,
         max_document_bytes=MAX_DOCUMENT_BYTES,
         console_policy=console.content_security_policy(console.page()),
+        worker_policy=console.WORKER_CONTENT_SECURITY_POLICY,
         audience=AUDIENCE,
         leeway_seconds=LEEWAY_SECONDS,
         jwks_file=front_door.shared_secret_keys if front_door.identity.legacy_secret else jwks,
-        jwks_server=None if not jwks or jwks.startswith("/") else KeyServer.of(jwks),
+        jwks_server=None if not jwks or jwks.startswith("/") else Server.of(jwks),
     )

@@ -15,6 +15,7 @@ def write(front_door: FrontDoor) -> None:
     _write(front_door.configuration, render(front_door, descriptors.descriptor_set(), descriptors.PATH))
     _write(front_door.openapi, served.text())
     _write(front_door.console, console.page())
+    _write(front_door.console_worker, console.worker())
     if front_door.identity.legacy_secret:
         _write(front_door.shared_secret_keys, shared_secret_keys(front_door.identity.legacy_secret))
 

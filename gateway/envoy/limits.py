@@ -15,6 +15,6 @@ class Limits:
     stream_idle_seconds: float = 60  # without a byte in either direction
     connection_idle_seconds: float = 120  # without a request
     streams: int = 100  # at once, of one HTTP/2 connection
-    calls: int = 24  # at once, of everybody; as many as a gateway takes, or several together
+    calls: int = 128  # at once, of everybody; as many as a gateway takes, or several together
     connections: int = 4096  # at once, of everybody; who comes then finds the connection closed
     heap_bytes: int = 512 * 1024 * 1024  # of Envoy; near it, requests are turned away

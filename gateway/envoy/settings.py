@@ -14,8 +14,11 @@ from gateway.identity.settings import IdentitySettings
 from shared.embedded_python import why_not
 from shared.rpc.peers import problems_of
 from shared.settings import (
+    JSON,
+    LogSettings,
     PeerSettings,
     SettingsError,
+    TraceSettings,
     at_least_one,
     grace_setting,
     lame_duck_setting,
@@ -122,6 +125,38 @@ class ListenerSettings:
     )
 
 
+def _problems_of_metrics(variable: str, address: str) -> Iterator[str]:
+    host, _, port = address.rpartition(":")
+    if address and (not _is_port(port) or any(_problems_of_host(variable, host.strip("[]")))):
+        yield f"{variable} must be host:port with an IP address, such as 127.0.0.1:9465, not {address!r}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricsSettings:
+    """Where Envoy's own metrics are."""
+
+    listen: str = setting(
+        "FLUX_FRONT_METRICS_LISTEN",
+        "host:port to serve Envoy's own Prometheus metrics on; without it, none",
+        "",
+        _problems_of_metrics,
+    )
+
+
+def _problems_of_share(variable: str, share: float) -> Iterator[str]:
+    if not 0 <= share <= 1:
+        yield f"{variable} must be a number from 0 to 1, not {share}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvoyTraceSettings(TraceSettings):
+    """Which requests are traced."""
+
+    share: float = setting(
+        "OTEL_TRACES_SAMPLER_ARG", "share of the requests that are traced, 0 to 1", 1.0, _problems_of_share
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class PageSettings:
     """Which pages may call."""
@@ -169,6 +204,9 @@ SETTINGS = (
     LoadSettings,
     PageSettings,
     ListenerSettings,
+    LogSettings,
+    MetricsSettings,
+    EnvoyTraceSettings,
 )
 
 
@@ -188,6 +226,9 @@ class FrontDoor:
     tls: TlsSettings = field(default_factory=TlsSettings)
     peers: PeerSettings = field(default_factory=PeerSettings)
     limits: Limits = field(default_factory=Limits)
+    logs: LogSettings = field(default_factory=LogSettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    traces: EnvoyTraceSettings = field(default_factory=EnvoyTraceSettings)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:
@@ -201,11 +242,17 @@ class FrontDoor:
         load = _read(LoadSettings, environ, problems)
         pages = _read(PageSettings, environ, problems)
         listener = _read(ListenerSettings, environ, problems)
+        logs = _read(LogSettings, environ, problems)
+        metrics = _read(MetricsSettings, environ, problems)
+        traces = _read(EnvoyTraceSettings, environ, problems)
         if identity and development and pages and not identity.is_local:
             problems += _problems_of_a_deployment(development.token, pages.origins)
         if listener and peers:
             problems += problems_of(peers, _list(listener.gateways)[0])
-        if problems or not (identity and development and rates and tls and peers and load and pages and listener):
+        if problems or not (
+            (identity and development and rates and tls and peers)
+            and (load and pages and listener and logs and metrics and traces)
+        ):
             raise SettingsError(problems)
         return cls(
             listener.host,
@@ -220,7 +267,15 @@ class FrontDoor:
             tls,
             peers,
             Limits(calls=load.max_calls),
+            logs,
+            metrics,
+            traces,
         )
+
+    @property
+    def logs_json(self) -> bool:
+        """Whether everything is written to stdout and stderr, as JSON."""
+        return self.logs.log_format == JSON
 
     @property
     def configuration(self) -> Path:
@@ -246,6 +301,11 @@ class FrontDoor:
     def console(self) -> Path:
         """The file that `GET /console` answers with."""
         return self.run_dir / "console.html"
+
+    @property
+    def console_worker(self) -> Path:
+        """The file that `GET /console/worker.js` answers with."""
+        return self.run_dir / "console_worker.js"
 
     @property
     def access_log(self) -> Path:

@@ -95,7 +95,7 @@ def up(
     database_url: Annotated[str | None, typer.Option(help="PostgreSQL to use; without it, one is embedded.")] = None,
     metrics_port: Annotated[
         int | None,
-        typer.Option(min=1, max=65532, help="Port of readiness' metrics; debt, conditioning and gateway follow."),
+        typer.Option(min=1, max=65531, help="Port of readiness' metrics; debt, conditioning, gateway, Envoy follow."),
     ] = None,
 ) -> None:
     """Run everything: database, services, front door. Ctrl-C stops it."""

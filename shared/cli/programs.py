@@ -51,8 +51,8 @@ class Programs:
             environment["FLUX_METRICS_LISTEN"] = metrics
         return Program(service, (sys.executable, "-m", service, "migrate", "serve"), environment)
 
-    def front_door(self, host: str, port: int) -> Program:
-        """Envoy."""
+    def front_door(self, host: str, port: int, metrics: str | None = None) -> Program:
+        """Envoy, which tells metrics at an address, if any."""
         environment = {
             **GENEROUS_RATES,
             **self.environment(),
@@ -65,11 +65,15 @@ class Programs:
             "FLUX_DEVELOPMENT_TOKEN_FILE": str(self.identity.development_token),
             "FLUX_CORS_ORIGINS": "*",
         }
+        if metrics is not None:
+            environment["FLUX_FRONT_METRICS_LISTEN"] = metrics
         return Program("envoy", (sys.executable, "-m", "gateway.envoy"), environment)
 
-    def front_door_with_gateway(self, host: str, port: int, database: Database, metrics: str | None) -> Program:
+    def front_door_with_gateway(
+        self, host: str, port: int, database: Database, gateway_metrics: str | None, metrics: str | None
+    ) -> Program:
         """Envoy with the gateway inside, which brings its schema up to date before."""
-        gateway, envoy = self.service("gateway", database, metrics), self.front_door(host, port)
+        gateway, envoy = self.service("gateway", database, gateway_metrics), self.front_door(host, port, metrics)
         environment = {**gateway.environment, **envoy.environment, "FLUX_GATEWAY_HOST": "envoy"}
         return Program(envoy.name, (*envoy.command, "migrate", "run"), environment)
 

@@ -42,7 +42,7 @@ class CannotStart(Exception):
 class Options:
     """Where to run. `database_url` None: PostgreSQL is embedded. `port` 0: any that is free.
 
-    `metrics_port`: of the metrics of the first service, the others follow. None: there are no metrics.
+    `metrics_port`: of the metrics of the first service, the others and Envoy follow. None: there are no metrics.
     """
 
     host: str
@@ -67,7 +67,7 @@ def running(options: Options, tell: Callable[[str], None]) -> Iterator[tuple[Run
     """
     port = _free_port(options.host, options.port, "--host or --port")
     if options.metrics_port is not None:
-        for index in range(len(SCHEMAS)):
+        for index in range(len(SCHEMAS) + 1):
             _free_port(METRICS_HOST, options.metrics_port + index, "--metrics-port")
     if options.database_url is not None:
         _check_database(options.database_url)
@@ -120,23 +120,21 @@ class _Stack:
 
     def start(self, database: Database, host: str, port: int, metrics_port: int | None) -> str:
         """Services, gateway and front door. Returns the URL of the front door."""
-        metrics = {
-            service: None if metrics_port is None else f"{METRICS_HOST}:{metrics_port + index}"
-            for index, service in enumerate(SCHEMAS)
-        }
+        *metrics, front_metrics = (_metrics(metrics_port, index) for index in range(len(SCHEMAS) + 1))
+        metrics_of = dict(zip(SCHEMAS, metrics, strict=True))
         apart = [service for service in SCHEMAS if service != GATEWAY or not self._holds_gateway()]
         with self._timed("migrations, rules and services"):
             for service in apart:
-                self.supervisor.start(self.programs.service(service, database, metrics[service]))
+                self.supervisor.start(self.programs.service(service, database, metrics_of[service]))
             if GATEWAY not in apart:  # it finds the services by itself
-                door = self.programs.front_door_with_gateway(host, port, database, metrics[GATEWAY])
+                door = self.programs.front_door_with_gateway(host, port, database, metrics_of[GATEWAY], front_metrics)
                 self.supervisor.start(door)
             for service in apart:
                 self._wait(service, partial(serves, self.programs.target(service)))
         url = f"http://{_shown(host)}:{port}"
         with self._timed("the front door"):
             if GATEWAY in apart:
-                self.supervisor.start(self.programs.front_door(host, port))
+                self.supervisor.start(self.programs.front_door(host, port, front_metrics))
             self._wait("the front door", partial(answers, f"{url}/healthz"))
         return url
 
@@ -160,6 +158,11 @@ class _Stack:
         begun = time.monotonic()
         yield
         self.tell(f"{what} ready after {time.monotonic() - begun:.1f} s")
+
+
+def _metrics(port: int | None, index: int) -> str | None:
+    """Where the metrics of a part are: on ports in a row, if at all."""
+    return None if port is None else f"{METRICS_HOST}:{port + index}"
 
 
 def embedded_database(cluster: embedded_postgres.Cluster) -> Database:

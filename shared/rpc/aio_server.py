@@ -14,7 +14,7 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 
-from shared import metrics, process
+from shared import metrics, process, tracing
 from shared.errors import FluxError
 from shared.metrics import Observe
 from shared.rpc.guard import AsyncGuardInterceptor, Guard, Identify
@@ -23,7 +23,7 @@ from shared.rpc.metering import AsyncMeteringInterceptor
 from shared.rpc.options import SERVER_OPTIONS
 from shared.rpc.peers import AllowList, Certificate
 from shared.rpc.server import listen
-from shared.rpc.shedding import AsyncSheddingInterceptor
+from shared.rpc.shedding import AsyncSheddingInterceptor, CallLimit
 from shared.settings import ServiceSettings
 
 _log = logging.getLogger(__name__)
@@ -57,11 +57,13 @@ class Running:
     guard: Guard
     observe: Observe
     """Counts and times what is called by other ways than the server's address."""
+    limit: CallLimit
+    """Of all calls together, whichever way they come."""
     failing: Future[Any]
     """Done when what runs beside the server has failed, and then there is nothing left to serve with."""
 
 
-async def serve(build: Callable[[], AsyncService], settings: ServiceSettings) -> None:
+async def serve(program: str, build: Callable[[], AsyncService], settings: ServiceSettings) -> None:
     """Serves what `build` makes inside the loop, until SIGTERM or SIGINT.
 
     Raises OSError if an address cannot be listened on, SettingsError if it may not be without a certificate, and
@@ -70,22 +72,33 @@ async def serve(build: Callable[[], AsyncService], settings: ServiceSettings) ->
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     process.on_stop_signal(lambda: loop.call_soon_threadsafe(stopping.set))
-    async with running(build, settings) as service:
+    async with running(program, build, settings) as service:
         wanted: Future[Any] = asyncio.create_task(stopping.wait())
         await asyncio.wait([wanted, service.failing], return_when=asyncio.FIRST_COMPLETED)
         wanted.cancel()
 
 
 @asynccontextmanager
-async def running(build: Callable[[], AsyncService], settings: ServiceSettings) -> AsyncIterator[Running]:
+async def running(program: str, build: Callable[[], AsyncService], settings: ServiceSettings) -> AsyncIterator[Running]:
     """A service on its address; at the end it leaves without losing a call. Raises what `serve` does."""
     certificate = Certificate.of(settings, settings.listen)
-    service = build()
+    with tracing.sent(program, settings.collector):
+        service = build()
+        with metrics.served(settings.metrics_listen, service.registry):
+            async with _listening(service, settings, certificate) as served:
+                yield served
+    _log.info("stopped")
+
+
+@asynccontextmanager
+async def _listening(
+    service: AsyncService, settings: ServiceSettings, certificate: Certificate | None
+) -> AsyncIterator[Running]:
     allowed = None if certificate is None else AllowList(service.role_by_name)
-    guard, observe = Guard(allowed), metrics.observing_calls(service.registry)
+    guard, observe, limit = Guard(allowed), metrics.observing_calls(service.registry), CallLimit(settings.max_calls)
     interceptors = [
         AsyncMeteringInterceptor(observe),
-        AsyncSheddingInterceptor(settings.max_calls),
+        AsyncSheddingInterceptor(limit),
         AsyncGuardInterceptor(guard, service.identify),
     ]
     server = grpc.aio.server(interceptors=interceptors, options=SERVER_OPTIONS)
@@ -95,30 +108,28 @@ async def running(build: Callable[[], AsyncService], settings: ServiceSettings) 
     names = tuple(service.role_by_name)
     if certificate is None:
         reflection.enable_server_reflection((*names, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
-    readiness = Readiness(names)
+    readiness = Readiness(names, metrics.observing_health(service.registry))
     await _tell(servicer, readiness.first())
-    with metrics.served(settings.metrics_listen, service.registry):
-        listen(server, settings.listen, certificate)
-        await server.start()
-        _log.info("listening on %s", settings.listen)
-        # What is there by now stays, and need not be looked at again whenever garbage is collected.
-        gc.collect()
-        gc.freeze()
-        beside = asyncio.gather(_keep_health(service, servicer, readiness), service.background())
-        try:
-            yield Running(service, guard, observe, beside)
-        finally:
-            await servicer.enter_graceful_shutdown()
-            await asyncio.sleep(settings.lame_duck_seconds)
-            await server.stop(settings.grace_seconds)
-            has_failed = beside.done()
-            beside.cancel()
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait([beside])
-            await service.close()
+    listen(server, settings.listen, certificate)
+    await server.start()
+    _log.info("listening on %s", settings.listen)
+    # What is there by now stays, and need not be looked at again whenever garbage is collected.
+    gc.collect()
+    gc.freeze()
+    beside = asyncio.gather(_keep_health(service, servicer, readiness), service.background())
+    try:
+        yield Running(service, guard, observe, limit, beside)
+    finally:
+        await servicer.enter_graceful_shutdown()
+        await asyncio.sleep(settings.lame_duck_seconds)
+        await server.stop(settings.grace_seconds)
+        has_failed = beside.done()
+        beside.cancel()
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([beside])
+        await service.close()
     if has_failed:
         beside.result()
-    _log.info("stopped")
 
 
 async def _keep_health(service: AsyncService, servicer: health.aio.HealthServicer, readiness: Readiness) -> None:

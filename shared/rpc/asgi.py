@@ -22,20 +22,22 @@ from urllib.parse import quote
 import grpc
 from google.protobuf.message import Message
 
+from shared import tracing
 from shared.errors import DeadlineTooShort, MalformedRequest
 from shared.metrics import Observe
 from shared.rpc import deadline
 from shared.rpc.guard import LEAST_SECONDS_LEFT, Guard, Identify
-from shared.rpc.shedding import REFUSAL
+from shared.rpc.shedding import REFUSAL, CallLimit
 
 type Scope = MutableMapping[str, Any]
 type Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 type Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 type Headers = list[tuple[bytes, bytes]]
+type Metadata = list[tuple[str, str]]
 
 _FRAME = 5
 _UNITS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
-_TIMEOUT = re.compile(rb"([0-9]{1,8})([HMSmun])")
+_TIMEOUT = re.compile(r"([0-9]{1,8})([HMSmun])")
 # What gRPC leaves as it is in grpc-message: every printable ASCII character but the percent sign.
 _PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 _CONTENT_TYPE = (b"content-type", b"application/grpc")
@@ -60,7 +62,7 @@ class _Methods:
 
 
 class AsgiDoor:
-    """Answers calls, at most `limit` at once.
+    """Answers calls, as many at once as `limit` admits.
 
     `seconds_of`: how long a call of a method, `/package.Service/Method`, may take; a caller's own time-out only
     shortens that. A method that it does not name is not served.
@@ -72,8 +74,8 @@ class AsgiDoor:
         guard: Guard,
         identify: Identify,
         observe: Observe,
+        limit: CallLimit,
         *,
-        limit: int,
         seconds_of: Mapping[str, float],
     ) -> None:
         methods = _Methods()
@@ -84,7 +86,6 @@ class AsgiDoor:
         self._identify = identify
         self._observe = observe
         self._limit = limit
-        self._under_way = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one call. Raises only where the caller has left before all of the request had come."""
@@ -92,29 +93,32 @@ class AsgiDoor:
         if method not in self._methods:
             await _send_status(send, _NO_METHOD, "no such method")
             return
+        metadata = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
         begun, code = time.perf_counter(), grpc.StatusCode.CANCELLED
-        try:
-            answer = await self._answer(method, scope["headers"], receive)
-            if isinstance(answer, bytes):
-                code = grpc.StatusCode.OK
-                await _send_message(send, answer)
-            else:
-                code = answer.code
-                await _send_status(send, code, answer.details, answer.trailing_metadata)
-        finally:
-            self._observe(method, code.name, time.perf_counter() - begun)
+        with tracing.answering(method, metadata) as answered:
+            try:
+                answer = await self._answer(method, metadata, receive)
+                if isinstance(answer, bytes):
+                    code = grpc.StatusCode.OK
+                    await _send_message(send, answer)
+                else:
+                    code = answer.code
+                    await _send_status(send, code, answer.details, answer.trailing_metadata)
+            finally:
+                answered.code = code.name
+                self._observe(method, code.name, time.perf_counter() - begun)
 
-    async def _answer(self, method: str, headers: Headers, receive: Receive) -> bytes | grpc.Status:
-        if self._under_way >= self._limit:
+    async def _answer(self, method: str, metadata: Metadata, receive: Receive) -> bytes | grpc.Status:
+        if not self._limit.admits():
             return REFUSAL
-        self._under_way += 1
+        begun = time.monotonic()
         try:
-            seconds = min(self._seconds_of[method], _time_out(headers))
-            return await self._in_time(seconds, self._handle(method, headers, receive, seconds))
+            seconds = min(self._seconds_of[method], _time_out(metadata))
+            return await self._in_time(seconds, self._handle(method, metadata, receive, seconds))
         except Exception as error:  # noqa: BLE001 - everything ends here
             return self._guard.refuse(error, method)
         finally:
-            self._under_way -= 1
+            self._limit.ended(time.monotonic() - begun)
 
     async def _in_time(self, seconds: float, answer: Awaitable[bytes]) -> bytes:
         """An answer that leaves before the caller gives up, so that who set a time-out still hears what happened."""
@@ -126,9 +130,8 @@ class AsgiDoor:
                 raise
             raise DeadlineTooShort("not finished within the time that this call may take, retry") from None
 
-    async def _handle(self, method: str, headers: Headers, receive: Receive, seconds: float) -> bytes:
+    async def _handle(self, method: str, metadata: Metadata, receive: Receive, seconds: float) -> bytes:
         deadline.begin(seconds)
-        metadata = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
         # Nothing that a stranger sent is decoded.
         caller = await self._identify(method, metadata)
         handler = self._methods[method]
@@ -138,14 +141,14 @@ class AsgiDoor:
         return response.SerializeToString(deterministic=True)
 
 
-def _time_out(headers: Headers) -> float:
+def _time_out(metadata: Metadata) -> float:
     """What the caller allows, in seconds. Raises MalformedRequest."""
-    for name, value in headers:
-        if name == b"grpc-timeout":
+    for name, value in metadata:
+        if name == "grpc-timeout":
             match = _TIMEOUT.fullmatch(value)
             if match is None:
                 raise MalformedRequest("grpc-timeout must be a whole number of at most eight digits and a unit")
-            return int(match[1]) * _UNITS[match[2].decode()]
+            return int(match[1]) * _UNITS[match[2]]
     return float("inf")
 
 

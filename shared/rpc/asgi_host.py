@@ -25,10 +25,12 @@ class AsgiHost[Settings: ServiceSettings]:
 
     def __init__(
         self,
+        program: str,
         read_settings: Callable[[], Settings],
         build: Callable[[Settings], AsyncService],
         seconds_of: Mapping[str, float],
     ) -> None:
+        self._program = program
         self._read_settings = read_settings
         self._build = build
         self._seconds_of = seconds_of
@@ -45,7 +47,7 @@ class AsgiHost[Settings: ServiceSettings]:
         await receive()  # that the proxy starts
         try:
             settings = self._read_settings()
-            async with running(lambda: self._build(settings), settings) as service:
+            async with running(self._program, lambda: self._build(settings), settings) as service:
                 identify = service.service.identify
                 if identify is None:
                     raise TypeError("a service that the world calls has to know who calls")
@@ -54,7 +56,7 @@ class AsgiHost[Settings: ServiceSettings]:
                     service.guard,
                     identify,
                     service.observe,
-                    limit=settings.max_calls,
+                    service.limit,
                     seconds_of=self._seconds_of,
                 )
                 service.failing.add_done_callback(lambda _: os.kill(os.getpid(), signal.SIGTERM))

@@ -79,7 +79,7 @@ class Guard:
         """The status for `error`. An error that nobody expected is logged under an id, and only the id is told."""
         if not isinstance(error, FluxError):
             error_id = uuid.uuid4().hex
-            _log.error("unexpected error %s in %s", error_id, method, exc_info=error)
+            _log.error("unexpected error %s in %s", error_id, method, exc_info=error, extra={"error_id": error_id})
             error = InternalError(f"internal error {error_id}", error_id=error_id)
         return to_grpc(error)
 
@@ -129,6 +129,7 @@ class AsyncGuardInterceptor(grpc.aio.ServerInterceptor):
         if inner is None or inner.unary_unary is None:
             return inner
         method, decode = handler_call_details.method, _decoder(inner)
+        metadata = handler_call_details.invocation_metadata
         handle: Callable[[Any, Any], Awaitable[Any]] = inner.unary_unary  # asynchronous on this kind of server
 
         async def call(messages: AsyncIterator[bytes], context: grpc.aio.ServicerContext[Any, Any]) -> Any:
@@ -137,7 +138,7 @@ class AsyncGuardInterceptor(grpc.aio.ServerInterceptor):
                 deadline.begin(seconds_left)
                 # Nothing that a stranger sent is decoded.
                 self._guard.admit_caller(method, context)
-                caller = await self._identify(method, context.invocation_metadata()) if self._identify else context
+                caller = await self._identify(method, metadata) if self._identify else context
                 raw = await anext(messages, None)
                 if raw is None:
                     raise MalformedRequest("the request holds no whole message")

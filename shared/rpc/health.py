@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 
+from shared.metrics import ObserveHealth
+
 LIVENESS = "liveness"
 SERVING = HealthCheckResponse.SERVING
 NOT_SERVING = HealthCheckResponse.NOT_SERVING
@@ -19,8 +21,9 @@ _log = logging.getLogger(__name__)
 class Readiness:
     """Turns the outcomes of probes into what health has to say, and logs every change."""
 
-    def __init__(self, names: Iterable[str]) -> None:
+    def __init__(self, names: Iterable[str], observe: ObserveHealth) -> None:
         self._names = ("", *names)
+        self._observe = observe
         self._why = "starting"
 
     def first(self) -> Mapping[str, int]:
@@ -34,6 +37,7 @@ class Readiness:
         if (failure or "") != self._why:
             _log.info("health: %s", "SERVING" if failure is None else f"NOT_SERVING: {failure}")
         self._why = failure or ""
+        self._observe(failure is None)
         return dict.fromkeys(self._names, status)
 
     @property

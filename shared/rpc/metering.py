@@ -1,4 +1,7 @@
-"""Tells how each call ended and how long it took. Stands in front of everything else, so it sees what callers see."""
+"""Tells how each call ended, how long it took, and what it belongs to.
+
+Stands in front of everything else, so it sees what callers see.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import Any
 
 import grpc
 
+from shared import tracing
 from shared.metrics import Observe
 
 _NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
@@ -31,14 +35,17 @@ class MeteringInterceptor(grpc.ServerInterceptor):
         if inner is None or inner.unary_unary is None:
             return inner
         method, handle = handler_call_details.method, inner.unary_unary
+        metadata = handler_call_details.invocation_metadata
 
         @functools.wraps(handle)  # with the pool of threads that it is to run in
         def call(request: Any, context: Any) -> Any:  # the type stubs of a context do not know its code
             begun = time.perf_counter()
-            try:
-                return handle(request, context)
-            finally:
-                self._observe(method, _name(context.code()), time.perf_counter() - begun)
+            with tracing.answering(method, metadata) as answered:
+                try:
+                    return handle(request, context)
+                finally:
+                    answered.code = _name(context.code())
+                    self._observe(method, answered.code, time.perf_counter() - begun)
 
         return grpc.unary_unary_rpc_method_handler(call, inner.request_deserializer, inner.response_serializer)
 
@@ -61,19 +68,21 @@ class AsyncMeteringInterceptor(grpc.aio.ServerInterceptor):
         inner = await continuation(handler_call_details)
         if inner is None or (inner.unary_unary or inner.stream_unary) is None:
             return inner
-        method = handler_call_details.method
+        method, metadata = handler_call_details.method, handler_call_details.invocation_metadata
         handle: Any = inner.unary_unary or inner.stream_unary  # asynchronous on this kind of server
         wrapped = grpc.unary_unary_rpc_method_handler if inner.unary_unary else grpc.stream_unary_rpc_method_handler
 
         async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             begun, code = time.perf_counter(), None
-            try:
-                return await handle(request, context)
-            except asyncio.CancelledError:  # the caller left, or its time is over
-                code = grpc.StatusCode.CANCELLED
-                raise
-            finally:
-                self._observe(method, _name(code or context.code()), time.perf_counter() - begun)
+            with tracing.answering(method, metadata) as answered:
+                try:
+                    return await handle(request, context)
+                except asyncio.CancelledError:  # the caller left, or its time is over
+                    code = grpc.StatusCode.CANCELLED
+                    raise
+                finally:
+                    answered.code = _name(code or context.code())
+                    self._observe(method, answered.code, time.perf_counter() - begun)
 
         return wrapped(call, inner.request_deserializer, inner.response_serializer)
 

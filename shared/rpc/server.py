@@ -14,7 +14,7 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 
-from shared import metrics, process
+from shared import metrics, process, tracing
 from shared.configuration import account
 from shared.errors import FluxError
 from shared.rpc import peers
@@ -56,7 +56,7 @@ def main(
 ) -> int:
     """The command line of a service, by the environment of this process. Returns the exit status."""
     verbs = {
-        "serve": lambda: serve(build, read(ServiceSettings, os.environ)),
+        "serve": lambda: serve(program, build, read(ServiceSettings, os.environ)),
         "migrate": lambda: migrate(read(MigrationSettings, os.environ)),
         "status": lambda: process.say(status(read(MigrationSettings, os.environ))),
         "check": lambda: check(read(RulesSettings, os.environ)),
@@ -70,15 +70,16 @@ def _check_settings() -> None:
     peers.check(settings, settings.listen)
 
 
-def serve(build: Callable[[ServiceSettings], Service], settings: ServiceSettings) -> None:
+def serve(program: str, build: Callable[[ServiceSettings], Service], settings: ServiceSettings) -> None:
     """Serves until SIGTERM or SIGINT.
 
     Raises OSError if an address cannot be listened on, and SettingsError if it may not be without a certificate.
     """
     certificate = Certificate.of(settings, settings.listen)
-    service = build(settings)
-    with metrics.served(settings.metrics_listen, service.registry):
-        _serve(service, settings, certificate)
+    with tracing.sent(program, settings.collector):
+        service = build(settings)
+        with metrics.served(settings.metrics_listen, service.registry):
+            _serve(service, settings, certificate)
 
 
 def _serve(service: Service, settings: ServiceSettings, certificate: Certificate | None) -> None:
@@ -101,7 +102,7 @@ def _serve(service: Service, settings: ServiceSettings, certificate: Certificate
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     if certificate is None:
         reflection.enable_server_reflection((*service.names, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
-    readiness = Readiness(service.names)
+    readiness = Readiness(service.names, metrics.observing_health(service.registry))
     _tell(servicer, readiness.first())
     listen(server, settings.listen, certificate)
     server.start()

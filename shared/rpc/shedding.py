@@ -5,6 +5,7 @@ Health is exempt: a busy service is a healthy one. So are streams, which are tho
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
@@ -20,12 +21,45 @@ _HEALTH = f"/{health.SERVICE_NAME}/"
 REFUSAL = to_grpc(Overloaded("too many calls at once; retry in a second, later each time"))
 
 
-class AsyncSheddingInterceptor(grpc.aio.ServerInterceptor):
-    """Lets `limit` calls be under way on an asyncio server."""
+# A caller who waits longer notices. At the least limit, a fast machine is still busy.
+SLOW_SECONDS = 0.3
+LEAST_CALLS = 24
+_GAIN_OF_A_FAST_CALL = 0.1
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+
+class CallLimit:
+    """How many calls may be under way: at most `most`, and fewer while calls are slow.
+
+    What a machine can take depends on the calls. So each that took long makes room for one less, down to a least
+    number, and ten that did not for one more: nearly all are answered in time, however many are asked.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._limit = float(most)
         self._under_way = 0
+
+    def admits(self) -> bool:
+        """Whether one more call may begin; if so it has, and `ended` must follow."""
+        if self._under_way >= int(self._limit):
+            return False
+        self._under_way += 1
+        return True
+
+    def ended(self, seconds: float) -> None:
+        """Notes that a call has ended, and how long it took."""
+        self._under_way -= 1
+        if seconds > SLOW_SECONDS:
+            self._limit = max(self._limit - 1, min(LEAST_CALLS, self._most))
+        else:
+            self._limit = min(self._limit + _GAIN_OF_A_FAST_CALL, self._most)
+
+
+class AsyncSheddingInterceptor(grpc.aio.ServerInterceptor):
+    """Lets as many calls be under way on an asyncio server as a limit admits."""
+
+    def __init__(self, limit: CallLimit) -> None:
+        self._limit = limit
 
     async def intercept_service(
         self,
@@ -39,13 +73,13 @@ class AsyncSheddingInterceptor(grpc.aio.ServerInterceptor):
         handle: Callable[[Any, Any], Awaitable[Any]] = inner.stream_unary  # asynchronous on this kind of server
 
         async def call(messages: AsyncIterator[bytes], context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-            if self._under_way >= self._limit:
+            if not self._limit.admits():
                 return await context.abort_with_status(REFUSAL)
-            self._under_way += 1
+            begun = time.monotonic()
             try:
                 return await handle(messages, context)
             finally:
-                self._under_way -= 1
+                self._limit.ended(time.monotonic() - begun)
 
         return grpc.stream_unary_rpc_method_handler(call, inner.request_deserializer, inner.response_serializer)
 

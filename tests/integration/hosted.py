@@ -10,6 +10,7 @@ from flux.session.v1.session_service_pb2_grpc import SessionServiceServicer, add
 from shared.errors import InvalidRequest, Overloaded
 from shared.rpc.asgi import AsgiDoor, Receive, Scope, Send
 from shared.rpc.guard import Guard
+from shared.rpc.shedding import CallLimit
 
 SERVICE = "flux.session.v1.SessionService"
 HUSH = "knee pain of a person"
@@ -54,7 +55,7 @@ _door = AsgiDoor(
     Guard(),
     _identify,
     _observe,
-    limit=MOST,
+    CallLimit(MOST),
     seconds_of={f"/{SERVICE}/{name}": 1.0 for name in vars(Misbehaving) if name[0].isupper()},
 )
 

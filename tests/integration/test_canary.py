@@ -1,15 +1,18 @@
 """What nobody but the athlete may know appears in no log, no metric and no refusal of a whole run."""
 
+import json
 import re
 import uuid
 from pathlib import Path
+from typing import Any
 
 import httpx
 
+from shared.walls import SCHEMAS
 from tests.client import logged
 from tests.conftest import Stack
-from tests.front_doors import administration_of
-from tests.integration.test_metrics import free_ports
+from tests.integration.metered import free_ports
+from tests.integration.service_helpers import execute
 from tests.tokens import bearer
 
 CANARY = "canary-7f3a9d"
@@ -18,22 +21,27 @@ HEALTH = re.compile(rb"(knee_?pain|energy)[^0-9a-z]{1,6}[0-9]", re.IGNORECASE)
 
 
 def test_a_run_tells_nothing_of_its_athletes(data_dir: Path, bytecode_cache: Path) -> None:
-    port = free_ports(4)
-    stack = Stack(data_dir, bytecode_cache, "--metrics-port", str(port))
+    port = free_ports(5)
+    stack = Stack(data_dir, bytecode_cache, "--metrics-port", str(port), variables={"FLUX_LOG_FORMAT": "json"})
     token = stack.signer.token(uuid.uuid4())
     with httpx.Client(base_url=stack.url, headers=bearer(token), timeout=60) as client:
         accepted = a_day(client)
         refused = bad_days(client)
         refused += [httpx.get(f"{stack.url}/user/state", headers=bearer(f"{token[:-4]}{bad}")) for bad in ("AAAA", "")]
-    metrics = administration_of(data_dir / "run" / "admin.sock", "/stats/prometheus")
-    metrics += "".join(httpx.get(f"http://127.0.0.1:{port + index}/metrics").text for index in range(4))
+        errors = bugs(client, stack.database_url)
+    metrics = "".join(httpx.get(f"http://127.0.0.1:{port + index}/metrics").text for index in range(5))
     stack.stop()
     assert {answer.status_code for answer in accepted} == {200}
     assert {answer.status_code // 100 for answer in refused} == {4}
-    said = {path.name: path.read_bytes() for path in [*(data_dir / "logs").iterdir(), *data_dir.rglob("access.log")]}
-    assert said["access.log"].count(b"\n") >= len(accepted) + len(refused)
+    said = {path.name: path.read_bytes() for path in (data_dir / "logs").iterdir()}
+    every_request_is_logged(said, [*accepted, *refused, *errors])
+    every_bug_is_found_by_its_request(said, errors)
     assert "flux_plans_total{" in metrics
-    told = said | {"metrics": metrics.encode()} | {f"refusal {n}": one.content for n, one in enumerate(refused)}
+    told = (
+        said
+        | {"metrics": metrics.encode()}
+        | {f"refusal {n}": one.content for n, one in enumerate([*refused, *errors])}
+    )
     key = (data_dir / "identity" / "signing_key.pem").read_text().splitlines()[1]
     secrets = [CANARY, token, *token.split("."), key, (data_dir / "identity" / "development_token").read_text()]
     found = [(where, secret) for where, text in told.items() for secret in secrets if secret.encode() in text]
@@ -78,3 +86,41 @@ def bad_days(client: httpx.Client) -> list[httpx.Response]:
         client.post(f"{absent}/sets", json={"sets": [{**one_set, "metadata": {"note": [[[[[CANARY]]]]]}}]}),
         client.post(f"{absent}/sets", content=f'{{"sets": "{CANARY}'.encode(), headers=JSON),
     ]
+
+
+def bugs(client: httpx.Client, database_url: str) -> list[httpx.Response]:
+    """Requests that meet errors nobody expected: PostgreSQL's words for the first quote the whole row."""
+    check_in = {"knee_pain": 3, "energy": 7}
+    session = client.post("/v1/sessions", json={"check_in": check_in}).json()["session"]["session_id"]
+    execute(database_url, "ALTER TABLE session.workout_sets ADD CONSTRAINT no_bug CHECK (set_index < 0) NOT VALID")
+    noted = {"exercise_name": "Back Squat", "set_index": 0, "reps": 5, "metadata": {"note": CANARY}}
+    quoted = client.post(f"/v1/sessions/{session}/sets", json={"sets": [noted]})
+    execute(database_url, "ALTER TABLE debt.slots RENAME TO lost")
+    return [quoted, client.post("/v1/sessions:preview", json={"check_in": check_in})]
+
+
+def every_request_is_logged(said: dict[str, bytes], answers: list[httpx.Response]) -> None:
+    """Every process but PostgreSQL writes one JSON object per line, of one form, and Envoy one per request."""
+    lines = {part: lines_of(said, part) for part in (*SCHEMAS, "envoy")}
+    assert all({"time", "level", "logger", "message"} <= set(line) for written in lines.values() for line in written)
+    logged_requests = {line["request_id"] for line in lines["envoy"] if line["logger"] == "access"}
+    assert {answer.headers["x-request-id"] for answer in answers} <= logged_requests
+
+
+def every_bug_is_found_by_its_request(said: dict[str, bytes], errors: list[httpx.Response]) -> None:
+    """By the id in the answer's header, in every part that the error came through."""
+    quoted, lost = errors
+    (line,) = of_request(said, "gateway", quoted)
+    assert "23514 no_bug" in line["exception"]
+    assert f"internal error {line['error_id']}" == quoted.json()["message"]
+    (line,) = of_request(said, "gateway", lost)
+    assert f"internal error {line['error_id']}" == lost.json()["message"]
+    assert "42P01" in of_request(said, "debt_svc", lost)[0]["exception"]
+
+
+def of_request(said: dict[str, bytes], part: str, answer: httpx.Response) -> list[dict[str, Any]]:
+    return [line for line in lines_of(said, part) if line.get("request_id") == answer.headers["x-request-id"]]
+
+
+def lines_of(said: dict[str, bytes], part: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in said[f"{part}.log"].splitlines()]

@@ -1,5 +1,6 @@
 """`flux config`: the documented variables are those of the code, and a wrong environment is refused in one message."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +67,9 @@ def test_every_fault_of_every_part_is_told_at_once() -> None:
         "FLUX_LISTEN": "50051",
         "FLUX_LAME_DUCK_SECONDS": "-1",
         "FLUX_GRACE_SECONDS": "soon",
+        "FLUX_LOG_FORMAT": "xml",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4317",
+        "OTEL_TRACES_SAMPLER_ARG": "2",
         "FLUX_MAX_CALLS": "0",
         "FLUX_METRICS_LISTEN": "9464",
         "FLUX_AUTH_JWKS": "http://project.test/jwks.json",
@@ -84,12 +88,14 @@ def test_every_fault_of_every_part_is_told_at_once() -> None:
     assert status == 1
     told = {(part, problem.split()[0].strip(":")) for part, _, problem in (line.partition(": ") for line in said)}
     services = {"FLUX_DATABASE_URL", "FLUX_LISTEN", "FLUX_LAME_DUCK_SECONDS", "FLUX_GRACE_SECONDS"}
-    services |= {"FLUX_MAX_CALLS", "FLUX_METRICS_LISTEN"}
+    services |= {"FLUX_MAX_CALLS", "FLUX_METRICS_LISTEN", "FLUX_LOG_FORMAT", "OTEL_EXPORTER_OTLP_ENDPOINT"}
     keys = {"FLUX_AUTH_ISSUER", "FLUX_AUTH_JWKS", "FLUX_AUTH_LEGACY_SECRET"}
     front_door = {"FLUX_RATE_LIMIT_ATHLETE", "FLUX_TLS_CERT", "FLUX_CORS_ORIGINS", "FLUX_FRONT_HOST", "FLUX_FRONT_PORT"}
-    front_door |= {"FLUX_GATEWAY_TARGET", "FLUX_RUN_DIR", "FLUX_MAX_CALLS"}
+    front_door |= {"FLUX_GATEWAY_TARGET", "FLUX_RUN_DIR", "FLUX_MAX_CALLS", "FLUX_LOG_FORMAT"}
+    front_door |= {"FLUX_FRONT_METRICS_LISTEN", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_SAMPLER_ARG"}
     assert told == {
         ("migrate", "FLUX_MIGRATION_DATABASE_URL"),
+        ("migrate", "FLUX_LOG_FORMAT"),
         *((part, variable) for part in ("readiness", "debt", "conditioning") for variable in services),
         *(("gateway", variable) for variable in services | keys),
         *(("envoy", variable) for variable in front_door | keys),
@@ -141,3 +147,17 @@ def test_a_process_refuses_its_environment_with_all_faults_in_one_message() -> N
             "exactly one of FLUX_AUTH_JWKS (public keys) and FLUX_AUTH_LEGACY_SECRET (a shared secret) must be set",
         ],
     )
+
+
+def test_where_logs_are_json_a_refusal_is_a_line_of_it() -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "debt_svc", "serve"],
+        env=SOUND | {"FLUX_LISTEN": "here", "FLUX_LOG_FORMAT": "json"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    line = json.loads(run.stderr)
+    assert (run.returncode, line["level"], line["logger"]) == (1, "critical", "debt_svc")
+    assert line["message"] == "FLUX_LISTEN must be unix:/path or host:port, not 'here'"

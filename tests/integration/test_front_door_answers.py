@@ -46,6 +46,7 @@ REQUESTS = {
     + b"{",
     "a document": b"GET /openapi.json HTTP/1.1\r\n" + END,
     "the console": b"GET /console HTTP/1.1\r\n" + END,
+    "its worker": b"GET /console/worker.js HTTP/1.1\r\n" + END,
     "health": b"GET /healthz HTTP/1.1\r\n" + END,
     "a preflight": b"OPTIONS / HTTP/1.1\r\norigin: https://app.test\r\naccess-control-request-method: GET\r\n" + END,
     "an upgrade": b"GET / HTTP/1.1\r\nhost: flux\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n",
@@ -78,8 +79,9 @@ def test_every_answer_tells_browsers_and_caches_to_be_careful(kind: str, door: O
     policy = headers["content-security-policy"].split("; ")
     assert "unsafe" not in headers["content-security-policy"]
     assert {"default-src 'none'", "frame-ancestors 'none'"} <= set(policy)
-    assert (len(policy) == 2) == (kind != "the console")
-    assert headers["cache-control"] == ("no-cache" if kind in {"a document", "the console"} else "no-store")
+    assert (len(policy) == 2) == (kind not in {"the console", "its worker"})
+    documents = {"a document", "the console", "its worker"}
+    assert headers["cache-control"] == ("no-cache" if kind in documents else "no-store")
     assert "strict-transport-security" not in headers  # in plain HTTP it would mean nothing
 
 
@@ -112,8 +114,14 @@ def test_the_console_needs_no_token_and_gives_none_away(stack: Stack) -> None:
         page = httpx.get(f"{opened.url}/console?from=anywhere")
         assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
         assert page.text == console.page()
+        assert httpx.get(f"{opened.url}/console/worker.js").text == console.worker()
         assert httpx.get(f"{opened.url}/user/state").status_code == 401
-        for method, path in (("POST", "/console"), ("GET", "/console/../user/state"), ("GET", "/consoles")):
+        for method, path in (
+            ("POST", "/console"),
+            ("GET", "/console/../user/state"),
+            ("GET", "/consoles"),
+            ("GET", "/console/worker.js/"),
+        ):
             assert httpx.request(method, opened.url + path, json={}).status_code == 401
 
 
@@ -125,8 +133,18 @@ def test_the_console_may_run_what_it_holds_and_call_home_and_nothing_else(door: 
         digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
         assert allowed[f"{name}-src"] == f"'sha256-{digest}'"
     assert (allowed["default-src"], allowed["connect-src"], allowed["img-src"]) == ("'none'", "'self'", "data:")
+    assert allowed["worker-src"] == "'self'"
     (icon,) = re.findall(r'\b(?:src|href)="([^"]*)"', page.text.partition("<script")[0])
     assert icon.startswith("data:")
+
+
+def test_the_worker_keeps_this_page_alone_and_calls_nobody_else(door: OpenDoor) -> None:
+    worker = httpx.get(f"{door.url}/console/worker.js")
+    assert worker.headers["content-type"] == "text/javascript; charset=utf-8"
+    assert worker.headers["service-worker-allowed"] == "/console"
+    assert "connect-src 'self'" in worker.headers["content-security-policy"].split("; ")
+    digest = hashlib.sha256(httpx.get(f"{door.url}/console").content).digest()
+    assert f"sha256-{base64.b64encode(digest).decode()}" in worker.text
 
 
 def test_a_refusal_does_not_repeat_the_url(door: OpenDoor) -> None:
@@ -270,8 +288,8 @@ def test_the_access_log_has_a_line_for_every_request_and_nothing_of_an_athlete(s
     assert [line["status"] for line in lines] == [*(answer.status_code for answer in answers), 200]
     assert {429, 401, 200} <= {line["status"] for line in lines}
     assert lines[1]["path"] == f"/sessions/{session}/complete"
-    fields = "time request_id method path rpc protocol status grpc_error flags ms attempts bytes_in bytes_out client"
-    assert all(set(line) == set(fields.split()) for line in lines)
+    fields = "time level logger message request_id method path rpc protocol status grpc_error flags ms attempts"
+    assert all(set(line) == {*fields.split(), "bytes_in", "bytes_out", "client"} for line in lines)
     token = mine["authorization"].removeprefix("Bearer ")
     for secret in ("SECRET", "knee_pain", "energy", "notes", "?", str(athlete), *token.split(".")):
         assert secret not in text

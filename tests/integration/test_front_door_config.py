@@ -79,6 +79,11 @@ def gateway_routes(config: Any) -> dict[str, Any]:
     return {r["match"].get("path"): r for r in routes if r.get("route", {}).get("cluster") == "gateway"}
 
 
+OBSERVED = {
+    "FLUX_LOG_FORMAT": "json",
+    "FLUX_FRONT_METRICS_LISTEN": "127.0.0.1:9465",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "https://collector.test:4317",
+}
 SECRET = {"FLUX_AUTH_LEGACY_SECRET": "s" * 32}
 
 
@@ -87,7 +92,7 @@ SECRET = {"FLUX_AUTH_LEGACY_SECRET": "s" * 32}
 def test_envoy_accepts_the_configuration_without_a_warning(target: str, keys: str, tmp_path: Path) -> None:
     chosen = os.environ | environment(tmp_path / "run", target)
     if target != UNIX_TARGET:
-        chosen |= peer_variables(peers_made_in(tmp_path / "peers"), "envoy")
+        chosen |= peer_variables(peers_made_in(tmp_path / "peers"), "envoy") | OBSERVED
     if keys == "secret":
         del chosen["FLUX_AUTH_JWKS"]
         chosen |= SECRET
@@ -137,6 +142,7 @@ def test_only_public_rpcs_are_routed_and_transcoded(descriptors: FileDescriptorS
         {"status": 400, "body": {"inline_string": ANY}},
         {"status": 200, "body": {"filename": "/run/flux/openapi.json"}},
         {"status": 200, "body": {"filename": "/run/flux/console.html"}},
+        {"status": 200, "body": {"filename": "/run/flux/console_worker.js"}},
         {"status": 404},
         {"cluster": "nowhere"},
     ]
@@ -183,12 +189,13 @@ def test_a_deployment_takes_nothing_of_a_local_run(variable: str) -> None:
         FrontDoor.from_environment(environment(Path("/run/flux")) | {variable: LOCAL[variable]})
 
 
-def test_every_path_but_that_of_the_console_needs_a_token(descriptors: FileDescriptorSet) -> None:
+def test_every_path_but_those_of_the_console_needs_a_token(descriptors: FileDescriptorSet) -> None:
     for changes in ({}, LOCAL):
         authn = http_filter(rendered(descriptors, **changes), "jwt_authn")
-        page = {"path": "/console", "headers": [{"name": ":method", "string_match": {"exact": "GET"}}]}
+        get = {"headers": [{"name": ":method", "string_match": {"exact": "GET"}}]}
         assert authn["rules"] == [
-            {"match": page},
+            {"match": {"path": "/console", **get}},
+            {"match": {"path": "/console/worker.js", **get}},
             {"match": {"prefix": "/"}, "requires": {"provider_name": "athletes"}},
         ]
         names = [f["name"] for f in front(rendered(descriptors, **changes))["http_filters"]]
@@ -242,6 +249,10 @@ def test_a_bad_environment_reports_every_problem_at_once() -> None:
         "FLUX_RATE_LIMIT_ATHLETE": "0",
         "FLUX_RATE_LIMIT_ADDRESS": "100000000",
         "FLUX_TRUSTED_HOPS": "-1",
+        "FLUX_LOG_FORMAT": "xml",
+        "FLUX_FRONT_METRICS_LISTEN": "localhost:9465",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4317",
+        "OTEL_TRACES_SAMPLER_ARG": "2",
         "FLUX_AUTH_ISSUER": LOCAL_ISSUER,
         "FLUX_AUTH_JWKS": "http://project.test/jwks.json",
     }

@@ -668,7 +668,7 @@ def test_an_asyncio_service_is_alive_at_once_and_serves_once_its_database_answer
             database_url=late_database.url, listen=address, lame_duck_seconds=0.0, grace_seconds=1.0
         )
         watching = asyncio.create_task(watch(address))
-        await aio_server.serve(lambda: service, settings)
+        await aio_server.serve("tested", lambda: service, settings)
         return await watching
 
     with socket_folder() as folder:

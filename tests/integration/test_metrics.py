@@ -6,11 +6,7 @@ import os
 import socket
 import subprocess
 import sys
-import tempfile
-import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import grpc
@@ -25,81 +21,16 @@ from prometheus_client.parser import text_string_to_metric_families
 from gateway.metrics import GatewayMetrics
 from gateway.outbox import Outbox
 from shared.db import AsyncDatabase
-from shared.walls import SCHEMAS
-from tests.client import AppClient, native
+from tests.client import AppClient
 from tests.conftest import Stack
+from tests.integration.metered import SERVICES, Metered, eventually
 from tests.integration.ruleset_helpers import Trainee, one_set, planned
 from tests.integration.service_helpers import execute
 
-SERVICES = tuple(SCHEMAS)
 PREVIEW = "/flux.session.v1.SessionService/PreviewSession"
 # Every label there is. None of them names anybody.
 LABELS = {"method", "code", "le", "call", "state", "archetype", "anchor", "kind", "subject", "verdict"}
 WATCHED = {"flux_outbox_pending", "flux_outbox_oldest_seconds", "flux_outbox_dead"}
-
-type Samples = Mapping[tuple[str, ...], float]
-
-
-class Metered:
-    """A stack whose metrics can be read."""
-
-    def __init__(self, stack: Stack, port: int) -> None:
-        self.stack = stack
-        self.ports = {service: port + index for index, service in enumerate(SERVICES)}
-
-    def text(self, service: str = "gateway") -> str:
-        answer = httpx.get(f"http://127.0.0.1:{self.ports[service]}/metrics")
-        assert answer.status_code == 200
-        return answer.text
-
-    def samples(self, service: str = "gateway") -> Samples:
-        """Every figure by name and labels, in the order of their names."""
-        return {
-            (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
-            for family in text_string_to_metric_families(self.text(service))
-            for sample in family.samples
-        }
-
-    def since(self, before: Samples, name: str) -> dict[tuple[str, ...], float]:
-        """By how much each figure of a name has grown."""
-        grown = {key[1:]: value - before.get(key, 0.0) for key, value in self.samples().items() if key[0] == name}
-        return {labels: growth for labels, growth in grown.items() if growth}
-
-    def process(self, service: str) -> psutil.Process:
-        children = psutil.Process(self.stack.process.pid).children()
-        return next(child for child in children if service in child.cmdline())
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < until, "it never came to be"
-        time.sleep(0.05)
-
-
-def free_ports(count: int) -> int:
-    """The first of so many ports in a row that are free, of those that the system hands out to nobody by itself."""
-    for first in range(20_000 + os.getpid() % 10_000, 32_000, count):
-        with ExitStack() as taken, suppress(OSError):
-            for port in range(first, first + count):
-                taken.enter_context(socket.create_server(("127.0.0.1", port)))
-            return first
-    raise AssertionError("no port is free")
-
-
-@pytest.fixture(scope="module")
-def metered(bytecode_cache: Path) -> Iterator[Metered]:
-    port = free_ports(len(SERVICES))
-    with tempfile.TemporaryDirectory(prefix="flux-data-") as folder:
-        stack = Stack(Path(folder) / "data", bytecode_cache, "--metrics-port", str(port))
-        yield Metered(stack, port)
-        stack.stop()
-
-
-@pytest.fixture
-def trainee(metered: Metered) -> Iterator[Trainee]:
-    with native(metered.stack.address) as channel:
-        yield Trainee(channel, metered.stack.signer)
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -132,6 +63,32 @@ def test_refused_calls_are_counted_by_their_code(metered: Metered, trainee: Trai
     assert grown["INVALID_ARGUMENT", PREVIEW] == 2
     assert grown["NOT_FOUND", "/flux.session.v1.SessionService/GetSession"] == 1
     assert grown["OK", PREVIEW] == 1
+
+
+def test_calls_that_are_shed_and_unexpected_errors_are_counted_from_the_start(metered: Metered) -> None:
+    for service in SERVICES:
+        samples = metered.samples(service)
+        assert samples["flux_shed_calls_total",] == samples["flux_unexpected_errors_total",] == 0
+
+
+def test_a_part_shows_whether_it_can_serve(metered: Metered) -> None:
+    assert [metered.samples(service)["flux_serving",] for service in SERVICES] == [1, 1, 1, 1]
+
+
+def test_the_front_door_counts_its_requests(metered: Metered) -> None:
+    def refused() -> float:
+        # The parser gives counters the ending that Envoy's have not.
+        return metered.samples("envoy")["envoy_http_downstream_rq_xx_total", "front", "4"]
+
+    before = refused()
+    assert httpx.get(f"{metered.stack.url}/nowhere").status_code == 404
+    assert refused() == before + 1
+
+
+@pytest.mark.parametrize("path", ["/stats", "/config_dump", "/quitquitquit", "/metrics/../config_dump", "/"])
+def test_of_what_envoy_knows_of_itself_only_metrics_are_told(metered: Metered, path: str) -> None:
+    assert httpx.get(f"http://127.0.0.1:{metered.ports['envoy']}{path}").status_code == 404
+    assert httpx.post(f"http://127.0.0.1:{metered.ports['envoy']}/metrics").status_code == 404
 
 
 def test_plans_are_counted_by_state_and_anchor_on_both_surfaces(metered: Metered, trainee: Trainee) -> None:

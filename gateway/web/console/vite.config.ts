@@ -1,16 +1,20 @@
+import { createHash } from "node:crypto";
 import { defineConfig, type Plugin } from "vite";
+import { notices } from "./notices.js";
 
-/** Puts script and style into the page, so that one file is all there is to serve. */
+/** Puts script and style into the page, so that one file is all there is to serve, and tells the page's hash to the worker that keeps it. */
 function inOneFile(): Plugin {
   return {
     name: "in-one-file",
     enforce: "post",
     generateBundle(_, bundle) {
       const page = bundle["index.html"];
-      if (page?.type !== "asset") throw new Error("there is no page");
-      let html = String(page.source);
+      const worker = bundle["worker.js"];
+      if (page?.type !== "asset" || worker?.type !== "chunk") throw new Error("page or worker is missing");
+      const modules = Object.values(bundle).flatMap((part) => (part.type === "chunk" ? part.moduleIds : []));
+      let html = String(page.source).replace("</html>", () => `<!--\n${notices(modules)}\n-->\n</html>`);
       for (const [name, part] of Object.entries(bundle)) {
-        if (part === page) continue;
+        if (part === page || part === worker) continue;
         const [link, element] =
           part.type === "chunk"
             ? [/<script\b[^>]*\bsrc=[^>]*><\/script>/, `<script type="module">${part.code.replaceAll("</script", "<\\/script")}</script>`]
@@ -20,6 +24,8 @@ function inOneFile(): Plugin {
         delete bundle[name];
       }
       page.source = html;
+      const integrity = `sha256-${createHash("sha256").update(html).digest("base64")}`;
+      worker.code = worker.code.replaceAll("PAGE_INTEGRITY", JSON.stringify(integrity));
     },
   };
 }
@@ -27,5 +33,12 @@ function inOneFile(): Plugin {
 export default defineConfig({
   plugins: [inOneFile()],
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
-  build: { target: "es2022", modulePreload: false, cssCodeSplit: false, assetsInlineLimit: 0, reportCompressedSize: false },
+  build: {
+    target: "es2022",
+    modulePreload: false,
+    cssCodeSplit: false,
+    assetsInlineLimit: 0,
+    reportCompressedSize: false,
+    rolldownOptions: { input: { page: "index.html", worker: "src/worker.ts" }, output: { entryFileNames: "[name].js" } },
+  },
 });

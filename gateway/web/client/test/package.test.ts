@@ -1,7 +1,7 @@
 /** The package as others get it: packed, installed into an empty project, type-checked and run as its README says. */
 
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -24,6 +24,16 @@ beforeAll(async () => {
 });
 
 afterAll(() => rm(project, { recursive: true, force: true }));
+
+test("it brings the licences of all that is in it", async () => {
+  const installed = join(project, "node_modules/@flux-engine/client");
+  expect(await readFile(join(installed, "LICENSE"), "utf8")).toContain("MIT License");
+  expect(await readFile(join(installed, "dist/gen/google/LICENSE"), "utf8")).toContain("Apache License");
+  for (const file of await readdir(join(installed, "dist"), { recursive: true })) {
+    const isOthers = file.endsWith(".js") && (await readFile(join(installed, "dist", file), "utf8")).includes("Copyright");
+    expect(isOthers, file).toBe(/^gen\/google\/.*\.js$/.test(file));
+  }
+});
 
 test("it type-checks strictly in an empty project, and what README and quickstart show runs", async () => {
   const options = ["--strict", "--module", "nodenext", "--target", "es2022", "--types", "node", "readme.ts", "quickstart.ts"];

@@ -2,6 +2,7 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
+import { counted } from "./words.js";
 
 export interface Series {
   readonly label: string;
@@ -27,6 +28,19 @@ const STEPS = [1, 2, 5].flatMap((step) => [step, step * 10, step * 100, step * 1
 // Lines differ by dash as well, for who does not tell colours apart.
 const DASHES = [[], [8, 4], [3, 3], [10, 3, 3, 3]];
 
+/** From the first to the last time; a day around a single one. */
+function around(times: readonly number[]): [number, number] {
+  const [first = 0, last = first] = [times[0], times.at(-1)];
+  return first === last ? [first - DAY_SECONDS, last + DAY_SECONDS] : [first, last];
+}
+
+/** A scale for what is never negative; one value alone, or none, has room around it. */
+function scale(from: number | null, to: number | null): [number, number] {
+  if (from === null || to === null) return [0, 1];
+  const room = Math.max(1, from / 2);
+  return from === to ? [Math.max(0, from - room), to + room] : (uPlot.rangeNum(from, to, 0.1, true) as [number, number]);
+}
+
 export function Chart({ title, unit, times, series, range, isStepped = false }: ChartProps) {
   const holder = useRef<HTMLDivElement>(null);
   const [cursor, setCursor] = useState<number>();
@@ -47,8 +61,8 @@ export function Chart({ title, unit, times, series, range, isStepped = false }: 
           legend: { show: false },
           cursor: { y: false, drag: { x: false, y: false } },
           scales: {
-            x: { range: (_, from, to) => (from === to ? [from - DAY_SECONDS, to + DAY_SECONDS] : [from, to]) },
-            y: range === undefined ? {} : { range: [...range] },
+            x: { range: around(data[0] as number[]) },
+            y: { range: range === undefined ? (_, from, to) => scale(from, to) : [...range] },
           },
           axes: [axis, { ...axis, size: 48, incrs: STEPS, values: (_, ticks) => ticks.map((tick) => COMPACT.format(tick)) }],
           series: [
@@ -95,7 +109,7 @@ export function Chart({ title, unit, times, series, range, isStepped = false }: 
           </li>
         ))}
       </ul>
-      <div ref={holder} class="plot" role="img" aria-label={`${title} over ${times.length} sessions; the same numbers are in the table below`} />
+      <div ref={holder} class="plot" role="img" aria-label={`${title} over ${counted(times.length, "session")}; the same numbers are in the table below`} />
       <details>
         <summary>As a table</summary>
         <div class="scroll" tabIndex={0} role="region" aria-label={`${title}, table`}>

@@ -1,20 +1,21 @@
 /** Today: from the check-in to what the session proved. */
 
-import { FluxError, newId, type Plan } from "@flux-engine/client";
+import { FluxError, newId } from "@flux-engine/client";
 import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { Problem, useAnswer, Waiting } from "./loaded.js";
 import { PlanView } from "./plan.js";
 import { Result } from "./result.js";
 import { Sets } from "./sets.js";
 import type { Workout } from "./workout.js";
-import { day } from "./words.js";
+import { counted, day } from "./words.js";
 
 const DAY_MS = 86_400_000;
 const PAUSE_BEFORE_PREVIEW_MS = 120;
 
 export function Today({ workout }: { workout: Workout }) {
   if (!workout.isLoaded) {
-    return <p class="notice">{workout.trouble === undefined ? "Looking for an open session …" : workout.trouble.message}</p>;
+    return <Waiting error={workout.trouble} />;
   }
   if (workout.session === undefined) return <CheckIn workout={workout} />;
   return workout.isCompleted ? <Completed workout={workout} /> : <InProgress workout={workout} />;
@@ -24,39 +25,31 @@ function CheckIn({ workout }: { workout: Workout }) {
   const [kneePain, setKneePain] = useState(0);
   const [energy, setEnergy] = useState(8);
   const [daysAhead, setDaysAhead] = useState(0);
-  const [plan, setPlan] = useState<Plan>();
-  const [error, setError] = useState<FluxError>();
+  const [refused, setRefused] = useState<FluxError>();
   const [isStarting, setStarting] = useState(false);
   // One id for one check-in: if an answer is lost, starting again is the same session.
   const sessionId = useRef("");
   useEffect(() => {
     sessionId.current = newId();
+    setRefused(undefined);
   }, [kneePain, energy]);
-  useEffect(() => {
-    const gone = new AbortController();
-    const timer = setTimeout(() => {
+  const { answer, error } = useAnswer(
+    (signal) => {
       const planTime = daysAhead === 0 ? {} : { planTime: timestampFromDate(new Date(Date.now() + daysAhead * DAY_MS)) };
-      workout.client
-        .previewSession({ checkIn: { kneePain, energy }, ...planTime }, { signal: gone.signal })
-        .then((answer) => {
-          setPlan(answer.plan);
-          setError(undefined);
-        })
-        .catch((thrown: unknown) => {
-          if (!gone.signal.aborted) setError(FluxError.from(thrown));
-        });
-    }, PAUSE_BEFORE_PREVIEW_MS);
-    return () => {
-      clearTimeout(timer);
-      gone.abort();
-    };
-  }, [workout, kneePain, energy, daysAhead]);
+      return workout.client.previewSession({ checkIn: { kneePain, energy }, ...planTime }, { signal });
+    },
+    [workout, kneePain, energy, daysAhead],
+    PAUSE_BEFORE_PREVIEW_MS,
+  );
+  const plan = answer?.plan;
+  const problem = refused ?? error;
   const start = async (): Promise<void> => {
     setStarting(true);
+    setRefused(undefined);
     try {
       await workout.start(kneePain, energy, sessionId.current);
     } catch (thrown) {
-      setError(FluxError.from(thrown));
+      setRefused(FluxError.from(thrown));
       setStarting(false);
     }
   };
@@ -78,15 +71,11 @@ function CheckIn({ workout }: { workout: Workout }) {
             {daysAhead > 0 ? "Only today’s session can be started." : "Move the sliders and see what would be; nothing is stored until you start."}
           </p>
         </div>
-        {error !== undefined && (
-          <p class="problem" role="alert">
-            {error.message}
-          </p>
-        )}
+        {problem !== undefined && <Problem error={problem} />}
       </section>
       {plan !== undefined && (
         <section aria-labelledby="preview">
-          <h2 id="preview">{daysAhead === 0 ? "What today would be" : `What it would be in ${daysAhead} ${daysAhead === 1 ? "day" : "days"}`}</h2>
+          <h2 id="preview">{daysAhead === 0 ? "What today would be" : `What it would be in ${counted(daysAhead, "day")}`}</h2>
           <PlanView plan={plan} />
         </section>
       )}
@@ -129,7 +118,7 @@ function InProgress({ workout }: { workout: Workout }) {
       <h2>Today’s session</h2>
       <p class="note">
         Started {session.startTime === undefined ? "" : day(timestampDate(session.startTime))}, with knee pain {session.checkIn?.kneePain} and energy {session.checkIn?.energy}. Logged{" "}
-        {workout.sets.length} {workout.sets.length === 1 ? "set" : "sets"}.
+        {counted(workout.sets.length, "set")}.
       </p>
       <Rejections workout={workout} />
       <PlanView plan={session.plan} below={(planned) => <Sets planned={planned} workout={workout} />} />
@@ -151,11 +140,7 @@ function InProgress({ workout }: { workout: Workout }) {
                 Give up
               </button>
             </div>
-            {error !== undefined && (
-              <p class="problem" role="alert">
-                {error.message}
-              </p>
-            )}
+            {error !== undefined && <Problem error={error} />}
           </>
         )}
       </section>

@@ -5,7 +5,7 @@ import { type Benchmark, type FluxClient, type GetAthleteStateResponse, type Tre
 import { useMemo } from "preact/hooks";
 import { Chart, type Series } from "./chart.js";
 import { useAnswer, Waiting } from "./loaded.js";
-import { day, protocolName } from "./words.js";
+import { counted, day, protocolName } from "./words.js";
 
 const MOST = 100;
 const SIGNALS = [0, 10] as const;
@@ -94,8 +94,8 @@ function Charts({ points, benchmarks }: { points: readonly TrendPoint[]; benchma
       <Chart title="Load" unit="kg × reps" times={drawn.times} series={drawn.load} />
       <Chart title="Volume" unit="a session" times={drawn.times} series={drawn.sets} />
       <p class="note">
-        {points.length === MOST ? "The last " : "All "}
-        {points.length} sessions, up to {day(drawn.times.at(-1) ?? new Date())}.
+        {points.length === MOST ? "The last" : points.length === 1 ? "So far" : "All"}{" "}
+        {counted(points.length, "session")}, up to {day(drawn.times.at(-1) ?? new Date())}.
       </p>
     </div>
   );

@@ -41,6 +41,11 @@ export function span(seconds: number): string {
   return [minutes > 0 ? `${minutes} min` : "", rest > 0 || minutes === 0 ? `${rest} s` : ""].filter(Boolean).join(" ");
 }
 
+/** `1 session`, `2 sessions`. */
+export function counted(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? "" : "s"}`;
+}
+
 export function day(time: Date): string {
   return time.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 }

@@ -55,6 +55,11 @@ export class Visitor {
     return this.page.goto(`${this.frontDoor}/console${place}`);
   }
 
+  /** Waits until the page is kept on this device. */
+  async kept(): Promise<void> {
+    await this.page.evaluate(async () => void (await navigator.serviceWorker.ready));
+  }
+
   button(name: string): Locator {
     return this.page.getByRole("button", { name, exact: true });
   }
