@@ -205,7 +205,7 @@ ALLOWED = {
     ("envoy", "gateway", 50051),
     ("operator", "gateway", 50051),
     *(("gateway", service, 50051) for service in ("readiness", "debt", "conditioning")),
-    *(("monitoring", part, 9464) for part in ("readiness", "debt", "conditioning", "gateway")),
+    *(("monitoring", part, 9464) for part in SERVING),
     *((part, "anywhere", 5432) for part in ("readiness", "debt", "conditioning", "gateway", "migrate")),
     *((part, "anywhere", 443) for part in ("envoy", "gateway")),
     *((part, "kube-system", 53) for part in WORKLOADS),
