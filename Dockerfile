@@ -1,4 +1,5 @@
-# One image for everything that FLUX runs: the four services, the migration job, and Envoy, which comes as a wheel.
+# One image for everything that FLUX runs: the four services, the migration job, and Envoy, which comes as a wheel;
+# by `flux serve`, all of them in one container.
 FROM python:3.13-slim AS build
 
 WORKDIR /src

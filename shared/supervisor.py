@@ -7,6 +7,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,30 +30,33 @@ class Program:
 class ProgramStopped(Exception):
     """A program ended that was meant to run on."""
 
-    def __init__(self, name: str, status: int, last_lines: Sequence[str]) -> None:
+    def __init__(self, name: str, status: int, last_lines: Sequence[str] | None) -> None:
         how = f"exit status {status}" if status >= 0 else f"signal {signal.Signals(-status).name}"
-        super().__init__("\n  ".join([f"{name} stopped by itself ({how}); its last lines:", *last_lines]))
+        where = " are above" if last_lines is None else ":"
+        super().__init__("\n  ".join([f"{name} stopped by itself ({how}); its last lines{where}", *(last_lines or ())]))
 
 
 class Supervisor:
-    """The programs of one run. Their output goes to one file each in `logs`."""
+    """The programs of one run. Their output goes to one file each in `logs`, without it where ours goes."""
 
-    def __init__(self, logs: Path) -> None:
-        self._logs = logs
+    def __init__(self, logs: Path | None) -> None:
+        self.logs = logs
         self._running: list[tuple[Program, subprocess.Popen[bytes]]] = []
-        logs.mkdir(parents=True, exist_ok=True)
+        if logs is not None:
+            logs.mkdir(parents=True, exist_ok=True)
 
     def start(self, program: Program) -> None:
         """Starts a program in a session of its own, so that Ctrl-C reaches only the supervisor."""
         ids = ":".join(map(str, program.user or ()))
         tied = [sys.executable, "-I", "-S", _TIED, str(os.getpid()), str(int(program.stop_signal)), ids]
-        with self._log(program).open("wb") as log:
+        path = self._log(program)
+        with nullcontext() if path is None else path.open("wb") as log:
             process = subprocess.Popen(
                 [*tied, *program.command],
                 env=dict(program.environment),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
-                stderr=subprocess.STDOUT,
+                stderr=None if log is None else subprocess.STDOUT,
                 start_new_session=True,
                 umask=0o077,
             )
@@ -75,9 +79,12 @@ class Supervisor:
             time.sleep(0.02)
         return True
 
-    def last_lines(self, program: Program) -> list[str]:
-        """The end of what a program wrote."""
-        with self._log(program).open(encoding="utf-8", errors="replace") as log:
+    def last_lines(self, program: Program) -> list[str] | None:
+        """The end of what a program wrote; None if it is not kept."""
+        path = self._log(program)
+        if path is None:
+            return None
+        with path.open(encoding="utf-8", errors="replace") as log:
             return [line.rstrip() for line in deque(log, LAST_LINES)]
 
     def stop(self) -> None:
@@ -92,5 +99,5 @@ class Supervisor:
                 process.kill()
                 process.wait()
 
-    def _log(self, program: Program) -> Path:
-        return self._logs / f"{program.name}.log"
+    def _log(self, program: Program) -> Path | None:
+        return None if self.logs is None else self.logs / f"{program.name}.log"

@@ -45,7 +45,7 @@ from shared.cli.common import (
 from shared.cli.rules import Refused
 from shared.clock import SystemClock
 from shared.local_identity import DEVELOPMENT_ATHLETE, LocalIdentity, NoLocalIdentity
-from shared.settings import PeerSettings, SettingsError, read
+from shared.settings import DatabaseSettings, PeerSettings, SettingsError, read
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -99,12 +99,37 @@ def up(
     ] = None,
 ) -> None:
     """Run everything: database, services, front door. Ctrl-C stops it."""
+    _run(stack.Options(host, port, data_dir, database_url, metrics_port), ROUTES)
+
+
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the front door.", envvar="PORT")] = 8080,
+    host: Annotated[str, typer.Option(help="Address of the front door.")] = "0.0.0.0",  # noqa: S104 - a container's own
+    data_dir: Annotated[Path, typer.Option(help="Where sockets and compiled modules are.")] = DEFAULT_DATA_DIR,
+    database_url: Annotated[
+        str | None,
+        typer.Option(help="PostgreSQL, for who may make roles and schemas.", envvar="FLUX_DATABASE_URL"),
+    ] = None,
+) -> None:
+    """Run everything but PostgreSQL for athletes of an issuer, as one container of a platform; settings are variables.
+
+    Whoever calls needs a token of FLUX_AUTH_ISSUER. Whatever the parts log is where this command's output is.
+    """
+    try:
+        url = database_url or read(DatabaseSettings, os.environ).database_url
+    except SettingsError as error:
+        fail(error)
+    _run(stack.Options(host, port, data_dir, url, is_hosted=True))
+
+
+def _run(options: stack.Options, routes: str = "") -> None:
+    """Runs a stack until it is told to stop, and says so; ends with exit status 1 if it stops by itself."""
     _stop_on_signals()
-    options = stack.Options(host, port, data_dir, database_url, metrics_port)
     try:
         with stack.running(options, progress) as (running, supervisor):
             print(f"FLUX is ready at {running.url}", flush=True)
-            print(ROUTES.format(url=running.url), flush=True)
+            print(routes.format(url=running.url), end="\n" if routes else "", flush=True)
             while True:
                 supervisor.check()
                 time.sleep(0.2)

@@ -24,11 +24,14 @@ class Database:
 
 @dataclass(frozen=True)
 class Programs:
-    """The programs that keep their files in `data_dir` and meet at the sockets in `sockets`."""
+    """The programs that keep their files in `data_dir` and meet at the sockets in `sockets`.
+
+    They believe the `identity` of a local run, whose athlete needs no token; without one, whom the environment names.
+    """
 
     data_dir: Path
     sockets: Path
-    identity: LocalIdentity
+    identity: LocalIdentity | None
 
     def target(self, service: str) -> str:
         """Where a service listens."""
@@ -44,8 +47,7 @@ class Programs:
             "FLUX_READINESS_TARGET": self.target("readiness_svc"),
             "FLUX_DEBT_TARGET": self.target("debt_svc"),
             "FLUX_CONDITIONING_TARGET": self.target("conditioning_svc"),
-            "FLUX_AUTH_ISSUER": LOCAL_ISSUER,
-            "FLUX_AUTH_JWKS": str(self.identity.jwks),
+            **self._believed(),
         }
         if metrics is not None:
             environment["FLUX_METRICS_LISTEN"] = metrics
@@ -54,17 +56,16 @@ class Programs:
     def front_door(self, host: str, port: int, metrics: str | None = None) -> Program:
         """Envoy, which tells metrics at an address, if any."""
         environment = {
-            **GENEROUS_RATES,
             **self.environment(),
             "FLUX_FRONT_HOST": host,
             "FLUX_FRONT_PORT": str(port),
             "FLUX_GATEWAY_TARGET": self.target("gateway"),
             "FLUX_RUN_DIR": str(self.sockets),
-            "FLUX_AUTH_ISSUER": LOCAL_ISSUER,
-            "FLUX_AUTH_JWKS": str(self.identity.jwks),
-            "FLUX_DEVELOPMENT_TOKEN_FILE": str(self.identity.development_token),
-            "FLUX_CORS_ORIGINS": "*",
+            **self._believed(),
         }
+        if self.identity is not None:
+            environment = {**GENEROUS_RATES, **environment, "FLUX_CORS_ORIGINS": "*"}
+            environment["FLUX_DEVELOPMENT_TOKEN_FILE"] = str(self.identity.development_token)
         if metrics is not None:
             environment["FLUX_FRONT_METRICS_LISTEN"] = metrics
         return Program("envoy", (sys.executable, "-m", "gateway.envoy"), environment)
@@ -78,14 +79,21 @@ class Programs:
         return Program(envoy.name, (*envoy.command, "migrate", "run"), environment)
 
     def environment(self) -> dict[str, str]:
-        """Our environment without what belongs to a deployment or to one part alone; compiled modules are kept."""
-        foreign = (
+        """Our environment without what belongs to one part alone, or to another issuer; compiled modules are kept."""
+        foreign: tuple[str, ...] = (
             "PYTHONDONTWRITEBYTECODE",
-            "FLUX_AUTH_",
             "FLUX_DEVELOPMENT_",
             "FLUX_METRICS_",
             "FLUX_PEER_",
             "FLUX_TLS_",
         )
+        if self.identity is not None:
+            foreign += ("FLUX_AUTH_",)
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         return {"PYTHONPYCACHEPREFIX": str(self.data_dir / "cache"), **inherited, "PYTHONUNBUFFERED": "1"}
+
+    def _believed(self) -> dict[str, str]:
+        """Whose access tokens are believed, as far as the environment does not say so."""
+        if self.identity is None:
+            return {}
+        return {"FLUX_AUTH_ISSUER": LOCAL_ISSUER, "FLUX_AUTH_JWKS": str(self.identity.jwks)}

@@ -3,6 +3,8 @@
 import fcntl
 import os
 import socket
+import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
@@ -13,17 +15,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import grpc
 import psycopg
-from grpc_health.v1 import health_pb2
 
 from shared import embedded_postgres, embedded_python, grants
 from shared.cli.programs import Database, Programs
 from shared.clock import SystemClock
+from shared.configuration import Account
 from shared.envoy_drain import drain
 from shared.local_identity import LocalIdentity
-from shared.rpc.peers import channel
-from shared.settings import PeerSettings
+from shared.rpc.probe import serves
 from shared.supervisor import STOP_SECONDS, ProgramStopped, Supervisor
 from shared.walls import MIGRATOR, SCHEMAS, runtime
 
@@ -46,6 +46,7 @@ class Options:
     """Where to run. `database_url` None: PostgreSQL is embedded. `port` 0: any that is free.
 
     `metrics_port`: of the metrics of the first service, the others and Envoy follow. None: there are no metrics.
+    `is_hosted`: for athletes of an issuer that the environment names, with logs where ours are, and a database.
     """
 
     host: str
@@ -53,6 +54,7 @@ class Options:
     data_dir: Path
     database_url: str | None
     metrics_port: int | None = None
+    is_hosted: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,10 @@ def running(options: Options, tell: Callable[[str], None]) -> Iterator[tuple[Run
         _check_database(options.database_url)
     data_dir = _writable(options.data_dir)
     with _only_user(data_dir), _socket_folder(data_dir) as sockets:
-        supervisor = Supervisor(data_dir / "logs")
-        identity = LocalIdentity(data_dir)
-        identity.prepare(SystemClock().now())
-        stack = _Stack(Programs(data_dir, sockets, identity), supervisor, tell)
+        supervisor = Supervisor(None if options.is_hosted else data_dir / "logs")
+        programs = Programs(data_dir, sockets, None if options.is_hosted else _local_identity(data_dir))
+        stack = _Stack(programs, supervisor, tell)
+        stack.check_environment(options.host, port)
         try:
             given = options.database_url
             database = stack.start_postgres() if given is None else _prepared(given)
@@ -113,6 +115,17 @@ class _Stack:
     programs: Programs
     supervisor: Supervisor
     tell: Callable[[str], None]
+
+    def check_environment(self, host: str, port: int) -> None:
+        """Returns if what the environment says of identity and pages can be used. Raises CannotStart."""
+        if self.programs.identity is not None:
+            return
+        environment = self.programs.front_door(host, port).environment
+        command = [sys.executable, "-m", "gateway.envoy", "settings"]
+        told = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
+        problems = Account.from_json(told).problems
+        if problems:
+            raise CannotStart("\n".join(problems))
 
     def start_postgres(self) -> Database:
         with self._timed("PostgreSQL"):
@@ -153,7 +166,8 @@ class _Stack:
 
     def _wait(self, what: str, condition: Callable[[], bool]) -> None:
         if not self.supervisor.wait_until(condition, READY_SECONDS):
-            raise CannotStart(f"{what} is not ready after {READY_SECONDS:.0f} s; see {self.programs.data_dir / 'logs'}")
+            where = self.supervisor.logs or "what it says above"
+            raise CannotStart(f"{what} is not ready after {READY_SECONDS:.0f} s; see {where}")
 
     @contextmanager
     def _timed(self, what: str) -> Iterator[None]:
@@ -172,6 +186,12 @@ def embedded_database(cluster: embedded_postgres.Cluster) -> Database:
     """The database of an embedded PostgreSQL, where who reaches its socket may be any role."""
     url_of = partial(embedded_postgres.url_of, sockets=cluster.sockets)
     return Database(url_of(MIGRATOR), lambda schema: url_of(runtime(schema)))
+
+
+def _local_identity(data_dir: Path) -> LocalIdentity:
+    identity = LocalIdentity(data_dir)
+    identity.prepare(SystemClock().now())
+    return identity
 
 
 def _free_port(host: str, port: int, setting: str) -> int:
@@ -236,21 +256,6 @@ def _socket_folder(data_dir: Path) -> Iterator[Path]:
             folder.unlink(missing_ok=True)
             folder.symlink_to(temporary)  # so that other commands find the sockets
             yield Path(temporary)
-
-
-def serves(target: str, role: str | None = None, peers: PeerSettings | None = None) -> bool:
-    """Whether the gRPC health of the service at `target`, which has a role, is SERVING. Raises SettingsError."""
-    with channel(target, role, peers or PeerSettings()) as opened:
-        check = opened.unary_unary(
-            "/grpc.health.v1.Health/Check",
-            request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
-            response_deserializer=health_pb2.HealthCheckResponse.FromString,
-        )
-        try:
-            answer = check(health_pb2.HealthCheckRequest(), timeout=1)
-        except grpc.RpcError:
-            return False
-    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
 def answers(url: str) -> bool:

@@ -150,7 +150,7 @@ class FaultyStack:
 
     def token(self, athlete_id: UUID) -> str:
         """An access token that stands for an athlete."""
-        return self._programs.identity.mint(athlete_id, SystemClock().now())
+        return LocalIdentity(self._programs.data_dir).mint(athlete_id, SystemClock().now())
 
     def log_of(self, part: str) -> str:
         """What a part has written since the stack was made."""

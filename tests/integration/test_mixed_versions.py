@@ -4,6 +4,8 @@ The newer FLUX is one whose migrations go further than ours, by steps that are m
 """
 
 import signal
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -125,6 +127,7 @@ def test_a_part_serves_while_its_schema_fits_and_says_why_when_it_does_not(
         supervisor.start(serve)
         unmigrated = f"schema debt has version none, and this version of FLUX needs {newest('debt_svc')}"
         assert supervisor.wait_until(lambda: says(unmigrated), START_SECONDS)
+        assert (probe("alive", programs), probe("ready", programs)) == (0, 1)
         debt_svc.app.migrate(DatabaseSettings(database_url=granted_database_url))
         assert supervisor.wait_until(is_well, START_SECONDS)
         migrate(granted_database_url, {"debt": expanded})
@@ -209,6 +212,11 @@ def narrowed(before: set[Met], after: set[Met]) -> bool:
         return met.table in tables and met.is_told and not is_of_new_columns
 
     return bool(before - after) or any(map(asks, after - before))
+
+
+def probe(question: str, programs: Programs) -> int:
+    command = [sys.executable, "-m", "shared.rpc.probe", question, programs.target("debt_svc")]
+    return subprocess.run(command, timeout=60, check=False).returncode
 
 
 def version(database_url: str, schema: str) -> str:

@@ -301,6 +301,11 @@ def flux(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=os.environ | variables)
 
 
+def probe(question: str, address: str, **variables: str) -> int:
+    command = [sys.executable, "-m", "shared.rpc.probe", question, address]
+    return subprocess.run(command, timeout=120, check=False, env=os.environ | variables).returncode
+
+
 def test_operators_reach_the_rules_and_nobody_else_does(deployment: Deployment) -> None:
     listing = ("rules", "list", "--target", deployment.addresses["gateway"])
     listed = flux(*listing, **deployment.variables("operator"))
@@ -317,6 +322,8 @@ def test_a_part_asks_itself_for_its_health_and_operators_ask_every_part(deployme
     for part in LISTENERS:
         address = deployment.addresses[part]
         assert flux("health", address, **deployment.variables(part)).returncode == 0
+        assert probe("ready", address, **deployment.variables(part)) == 0
+        assert probe("alive", address) == 1
         assert flux("health", address, "--role", part, **deployment.variables("operator")).returncode == 0
     asked = flux("health", deployment.addresses["debt"], "--role", "readiness", **deployment.variables("operator"))
     assert asked.returncode == 1
