@@ -37,8 +37,18 @@ SEND_SECONDS = 2.0
 _TRACED = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-01")
 _STATEMENT = "flux_span"
 # The caller's fault, or nobody's: a part that answers so has done its work.
-_NO_FAULT_OF_OURS = {OK, "CANCELLED", "INVALID_ARGUMENT", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED"}
-_NO_FAULT_OF_OURS |= {"UNAUTHENTICATED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE"}
+_NO_FAULT_OF_OURS = {
+    OK,
+    "ABORTED",
+    "ALREADY_EXISTS",
+    "CANCELLED",
+    "FAILED_PRECONDITION",
+    "INVALID_ARGUMENT",
+    "NOT_FOUND",
+    "OUT_OF_RANGE",
+    "PERMISSION_DENIED",
+    "UNAUTHENTICATED",
+}
 
 type Attributes = dict[str, str]
 
