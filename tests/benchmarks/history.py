@@ -91,7 +91,7 @@ def _live(topology: Topology, athlete_id: UUID, times: Times) -> None:
     address = urlsplit(topology.url)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=30)
     headers = {
-        "authorization": f"Bearer {topology.signer.token(athlete_id)}",
+        "authorization": f"Bearer {topology.token(athlete_id)}",
         "content-type": "application/json",
     }
 

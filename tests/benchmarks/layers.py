@@ -157,13 +157,15 @@ def _grpc_web(real: Topology, athletes: Athletes) -> list[Cell]:
 
 
 def _gateway(real: Topology, athletes: Athletes) -> list[Cell]:
+    """The gateway without Envoy, where it is a process of its own."""
+
     def cell(operation: str, method: str, calls: Callable[[], list[GrpcCall]]) -> Cell:
         def run(connections: int, seconds: float) -> Load:
             return by_grpc(real.target("gateway"), f"{SESSIONS}/{method}", calls(), connections, seconds)
 
         return Cell(GATEWAY, operation, real.processes, run)
 
-    return [cell(*asked) for asked in _by_grpc(athletes)]
+    return [cell(*asked) for asked in _by_grpc(athletes)] if real.socket("gateway").is_socket() else []
 
 
 def _by_grpc(athletes: Athletes) -> list[tuple[str, str, Callable[[], list[GrpcCall]]]]:
@@ -219,7 +221,7 @@ class _Services:
 
 def _recorded(real: Topology, athletes: Athletes, services: _Services) -> dict[str, dict[str, Answer]]:
     """The real answers, to be given by empty handlers that call whom the real ones call."""
-    phone, target = athletes.phones[0], real.target("gateway")
+    phone, target = athletes.phones[0], real.url.removeprefix("http://")
     opened = athletes.open_sessions(1)[0]
     one_set = next(iter(opened.phone.day_sets(1)))
     logged = app_pb.LogSetRequest(

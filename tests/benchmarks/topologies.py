@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from uuid import UUID
 
 import msgspec
 
@@ -15,12 +16,12 @@ from gateway.caller import PUBLIC_SERVICES
 from shared import embedded_postgres
 from shared.cli.programs import Programs
 from shared.cli.stack import Options, answers, running, serves
+from shared.clock import SystemClock
 from shared.local_identity import LocalIdentity
 from shared.supervisor import Program, Supervisor
 from tests.benchmarks.echo import Answer, Echo
 from tests.benchmarks.load import CannotMeasure
 from tests.benchmarks.processes import ECHO, Processes, started_here
-from tests.tokens import Signer
 
 READY_SECONDS = 60.0
 
@@ -35,16 +36,19 @@ class Topology:
 
     def target(self, service: str) -> str:
         """Where a service listens."""
-        return f"unix:{self.data_dir / 'run' / service}"
+        return f"unix:{self.socket(service)}"
 
     def database_url(self, role: str = embedded_postgres.SUPERUSER) -> str:
         """URL of the embedded database, as a role."""
         return embedded_postgres.url_of(role, self.data_dir / "run" / "pg")
 
-    @property
-    def signer(self) -> Signer:
-        """Makes access tokens that it believes."""
-        return Signer.of_local_run(self.data_dir)
+    def socket(self, service: str) -> Path:
+        """The socket of a service, if it has one of its own."""
+        return self.data_dir / "run" / service
+
+    def token(self, athlete_id: UUID) -> str:
+        """An access token of an athlete, which outlives every measurement."""
+        return LocalIdentity(self.data_dir).mint(athlete_id, SystemClock().now())
 
 
 @contextmanager

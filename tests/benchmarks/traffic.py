@@ -76,9 +76,8 @@ class Athletes:
 
     def __init__(self, stack: Topology, count: int = ATHLETES) -> None:
         self._stack = stack
-        signer = stack.signer
         ids = [uuid.uuid4() for _ in range(count)]
-        self.phones = [_prepared(stack.url, athlete_id, signer.token(athlete_id)) for athlete_id in ids]
+        self.phones = [_prepared(stack.url, athlete_id, stack.token(athlete_id)) for athlete_id in ids]
         self._by_id = {phone.athlete_id: phone for phone in self.phones}
 
     def open_sessions(self, count: int, *, trained: bool = False) -> list[Open]:

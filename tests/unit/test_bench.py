@@ -10,6 +10,7 @@ from tests.benchmarks.chart import page
 from tests.benchmarks.figures import Figures, Load, Round, figures_of, load_of, percentile
 from tests.benchmarks.history import GOALS, Flat
 from tests.benchmarks.layers import FRONT
+from tests.benchmarks.load import CannotMeasure, check_wrk
 from tests.benchmarks.processes import by_name, name_of
 from tests.benchmarks.ramp import Step, knee, saturated
 from tests.benchmarks.report import BEGIN, END, Machine, Results, write_readme
@@ -140,6 +141,12 @@ def test_the_page_needs_nothing_from_elsewhere() -> None:
     assert shown.count("<svg") == 2
     assert "src=" not in shown
     assert "href=" not in shown
+
+
+def test_without_a_load_generator_it_is_said_which_one_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(CannotMeasure, match="apt install wrk"):
+        check_wrk()
 
 
 @pytest.mark.parametrize(("ratio", "is_good"), [(1.05, True), (1.06, False)])
