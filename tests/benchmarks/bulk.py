@@ -81,8 +81,9 @@ _OF_THE_PAST = {
       SELECT athlete_id, protocol, equipment, measured_time - ago, past.id, average_watts, source
       FROM template CROSS JOIN past WHERE past.number %% 30 = 0""",
     "conditioning.inbox": """
-      SELECT md5(event_id::text || past.id)::uuid, athlete_id, past.id, protocol, planned_level, epoch, average_watts,
-        completed_time - ago, received_time - ago, failed_level
+      SELECT md5(event_id::text || past.id)::uuid, athlete_id, past.id, protocol,
+        CASE WHEN past.number %% 10 > 0 THEN planned_level END, epoch, average_watts,
+        completed_time - ago, received_time - ago, CASE WHEN past.number %% 10 = 0 THEN planned_level END
       FROM template CROSS JOIN past""",
     "readiness.check_ins": """
       SELECT md5(event_id::text || past.id)::uuid, athlete_id, past.id, knee_pain, energy, state, check_in_time - ago
@@ -103,7 +104,7 @@ def add_crowd(migration_url: str, athletes: int) -> None:
 
 
 def add_past(migration_url: str, athlete_id: UUID, sessions: int) -> None:
-    """So many sessions before the one that an athlete has completed, each like that one."""
+    """So many sessions before the one that an athlete has completed, each like that one, but for some failures."""
     asked = {"athlete_id": athlete_id, "sessions": sessions}
     for table, rows in _OF_THE_PAST.items():
         with _owning(migration_url, table) as connection:

@@ -7,8 +7,21 @@ from tests.benchmarks import ramp
 from tests.benchmarks.figures import Figures
 from tests.benchmarks.report import Results, words_of_the_knee
 
-COLOURS = ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#ff8ab7", "#a463f2", "#97bbf5", "#9c6b4e", "#9498a0")
-WIDTH, LEFT, BAR, GAP = 900, 260, 16, 6
+COLOURS = (
+    "#4269d0",
+    "#efb118",
+    "#ff725c",
+    "#6cc5b0",
+    "#3ca951",
+    "#ff8ab7",
+    "#a463f2",
+    "#97bbf5",
+    "#9c6b4e",
+    "#9498a0",
+    "#b4a7d6",
+    "#7a7a33",
+)
+WIDTH, LEFT, BAR, GAP = 900, 300, 16, 6
 PLOT = 300
 STYLE = "body{font:14px system-ui;max-width:960px;margin:2rem auto;padding:0 1rem}svg{width:100%;height:auto}"
 

@@ -4,7 +4,7 @@ import http.client
 import json
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from statistics import median
@@ -23,7 +23,6 @@ FEW = 100
 LONG = 10_000
 DAYS, WARM_UP = 200, 20
 CHECK_IN = {"check_in": {"knee_pain": 2, "energy": 8}}
-SETS = {"sets": [{"exercise_name": "Back Squat", "set_index": 0, "weight_kg": 100, "reps": 5}]}
 # What much data may cost at most, by what there is much of.
 GOALS = {"a long history": 1.05, "many athletes": 1.10}
 
@@ -80,14 +79,14 @@ def measure(athletes: int, tell: Callable[[str], None]) -> list[Flat]:
 def _veteran(topology: Topology, tell: Callable[[str], None]) -> UUID:
     """Somebody who has trained every day for 27 years."""
     athlete_id = uuid.uuid4()
-    _live(topology, athlete_id, {})
+    _live(topology, athlete_id, {}, does_all=True)
     tell(f"making {LONG:,} sessions of one athlete")
     bulk.add_past(topology.database_url(MIGRATOR), athlete_id, LONG)
     return athlete_id
 
 
-def _live(topology: Topology, athlete_id: UUID, times: Times) -> None:
-    """One day, and what each call of it took."""
+def _live(topology: Topology, athlete_id: UUID, times: Times, *, does_all: bool = False) -> None:
+    """One day, and what each call of it took. The main lift alone is done, which earns everybody the same; or all."""
     address = urlsplit(topology.url)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=30)
     headers = {
@@ -111,7 +110,17 @@ def _live(topology: Topology, athlete_id: UUID, times: Times) -> None:
     call("", "GET", "/v1/sessions:open")  # connects, and has the token verified
     call("overview", "GET", "/v1/athlete/state")
     call("preview", "POST", "/v1/sessions:preview", CHECK_IN)
-    session_id = call("start", "POST", "/v1/sessions", CHECK_IN)["session"]["session_id"]
-    call("log", "POST", f"/v1/sessions/{session_id}/sets", SETS)
-    call("complete", "POST", f"/v1/sessions/{session_id}:complete", {})
+    session = call("start", "POST", "/v1/sessions", CHECK_IN)["session"]
+    path = f"/v1/sessions/{session['session_id']}"
+    call("log", "POST", f"{path}/sets", {"sets": list(_sets(session["plan"], does_all=does_all))})
+    call("complete", "POST", f"{path}:complete", {})
     connection.close()
+
+
+def _sets(plan: Mapping[str, Any], *, does_all: bool) -> Iterator[Mapping[str, Any]]:
+    for planned in (planned for block in plan["blocks"] for planned in block["exercises"]):
+        if does_all or planned["slot"] == f"{plan['anchor_pattern']}:MAIN":
+            work = planned.get("conditioning") or {}
+            for index in range(work.get("rounds") or 1):
+                done = {"weight_kg": 20, "reps": 5, "metadata": {"avg_watts": 220}}
+                yield {"exercise_name": planned["exercise"]["name"], "set_index": index, **done}

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -57,7 +57,7 @@ def by_http(url: str, requests: Iterable[bytes], connections: int, seconds: floa
         file.flush()
         command = ["wrk", "-t1", f"-c{connections}", f"-d{max(round(seconds), 1)}s", "--timeout", "10s"]
         answer = _run([*command, "-s", str(REPLAY), url, "--", file.name, "once" if once else "again"])
-    return msgspec.json.decode(answer.splitlines()[-1], type=Load)
+    return replace(msgspec.json.decode(answer.splitlines()[-1], type=Load), unfinished=connections)
 
 
 def by_grpc(target: str, method: str, calls: Sequence[GrpcCall], connections: int, seconds: float) -> Load:

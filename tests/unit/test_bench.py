@@ -57,6 +57,11 @@ def test_figures_are_medians_and_only_answered_calls_share_the_processor_time() 
     assert found.cpu_ms == pytest.approx({"gateway": 2, "envoy": 0})
 
 
+def test_what_was_under_way_at_the_end_counts_half() -> None:
+    assert replace(load(96, errors=2), unfinished=12).worked_for == 100
+    assert load(0).worked_for == 1
+
+
 def test_the_knee_is_the_last_good_step_at_which_more_load_gives_more() -> None:
     steps = [step(1, 100), step(2, 180), step(4, 240), step(8, 241), step(16, 235)]
     assert knee(steps) == steps[2]
