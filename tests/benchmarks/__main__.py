@@ -1,5 +1,6 @@
 """`python -m tests.benchmarks`, which is what `flux bench` runs: measures stacks of its own, and tells."""
 
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -64,6 +65,8 @@ def main(
         athletes=athletes,
         out=out,
     )
+    # As Ctrl-C does: what was started is stopped, and its folders are removed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console()
     if not console.is_terminal:
         console.width = WIDTH

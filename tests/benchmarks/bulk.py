@@ -82,8 +82,8 @@ _OF_THE_PAST = {
       FROM template CROSS JOIN past WHERE past.number %% 30 = 0""",
     "conditioning.inbox": """
       SELECT md5(event_id::text || past.id)::uuid, athlete_id, past.id, protocol,
-        CASE WHEN past.number %% 10 > 0 THEN planned_level END, epoch, average_watts,
-        completed_time - ago, received_time - ago, CASE WHEN past.number %% 10 = 0 THEN planned_level END
+        CASE WHEN past.number %% 3 > 0 THEN planned_level END, epoch, average_watts,
+        completed_time - ago, received_time - ago, CASE WHEN past.number %% 3 = 0 THEN planned_level END
       FROM template CROSS JOIN past""",
     "readiness.check_ins": """
       SELECT md5(event_id::text || past.id)::uuid, athlete_id, past.id, knee_pain, energy, state, check_in_time - ago
