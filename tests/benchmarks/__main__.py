@@ -49,7 +49,7 @@ def main(
     with_profile: Annotated[bool, typer.Option("--profile", help="Flame graphs of every Python process.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="Layers, ramp and history.")] = False,
     rounds: Annotated[int, typer.Option(min=1, help="How often each call is measured.")] = 5,
-    seconds: Annotated[float, typer.Option(min=1, help="How long each time.")] = 2,
+    seconds: Annotated[int, typer.Option(min=1, help="How long each time.")] = 2,
     connections: Annotated[int, typer.Option(min=1, max=24, help="How many call at once.")] = 8,
     athletes: Annotated[int, typer.Option(min=100, help="How many are many, for --history.")] = 1_000_000,
     out: Annotated[Path, typer.Option(help="Folder for bench.json, bench.html, flame graphs.")] = Path(".flux/bench"),
@@ -93,7 +93,7 @@ def _measured(wanted: Wanted, tell: Tell) -> report.Results:
         " ".join(["uv run flux bench", *sys.argv[1:]]),
         f"{datetime.now(UTC):%Y-%m-%d}",
         report.this_machine(),
-        f"{options.rounds} rounds of {options.seconds:g} s, {options.connections} calls at once",
+        f"{options.rounds} rounds of {options.seconds:.0f} s, {options.connections} calls at once",
     )
     if wanted.layers or wanted.ramp or wanted.profile:
         with real() as topology:

@@ -67,12 +67,16 @@ def by_name(spent: Spent) -> dict[str, float]:
 
 
 def name_of(command: Sequence[str]) -> str:
-    """What a process is called: the module that Python runs, else the program."""
+    """What a process is called: the module or script that Python runs, else the program."""
     words = [word for word in command if word]
     if "-m" in words[1:-1]:
         module = words[words.index("-m") + 1]
         return f"empty {Path(words[-1]).stem}" if module == ECHO else module
-    return Path(words[0].partition(":")[0]).name if words else "?"
+    if not words:
+        return "?"
+    name = Path(words[0].partition(":")[0]).name
+    is_script = name.startswith("python") and len(words) > 1 and not words[1].startswith("-")
+    return Path(words[1]).name if is_script else name
 
 
 def started_here() -> Callable[[], Processes]:

@@ -104,6 +104,7 @@ def test_a_core_carries_as_many_athletes_as_it_has_time_for_at_the_peak() -> Non
     [
         (["/usr/bin/python3", "-m", "gateway", "migrate", "serve"], "gateway"),
         (["python", "-m", "tests.benchmarks.echo", "/tmp/debt_svc.json"], "empty debt_svc"),  # noqa: S108
+        (["/usr/bin/python3.13", "/usr/bin/host", "serve"], "host"),
         (["/some/where/envoy", "-c", "envoy.yaml"], "envoy"),
         (["postgres: flux_debt flux [local] idle"], "postgres"),
         (["/bin/postgres", "-D", "data"], "postgres"),
