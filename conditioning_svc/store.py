@@ -23,7 +23,6 @@ from sqlalchemy import (
     func,
     select,
     text,
-    true,
     tuple_,
     update,
 )
@@ -98,7 +97,9 @@ inbox = Table(
     Column("completed_time", DateTime(timezone=True), nullable=False),
     Column("received_time", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Index("inbox_by_athlete", "athlete_id", "completed_time"),
-    Index("inbox_failures", "athlete_id", "completed_time", postgresql_where=text("failed_level IS NOT NULL")),
+    Index(
+        "inbox_failures", "athlete_id", "protocol", "completed_time", postgresql_where=text("failed_level IS NOT NULL")
+    ),
 )
 
 _ATHLETES = bindparam("athlete_ids", type_=ARRAY(Uuid))
@@ -137,15 +138,23 @@ _RECENT = (
     )
     .order_by(inbox.c.completed_time.desc(), inbox.c.event_id)
 )
-_FAILURES = (
-    select(inbox.c.athlete_id, inbox.c.protocol, inbox.c.failed_level, inbox.c.epoch, inbox.c.completed_time)
-    .outerjoin(levels, and_(levels.c.athlete_id == inbox.c.athlete_id, levels.c.protocol == inbox.c.protocol))
-    .where(
-        inbox.c.athlete_id == any_(_ATHLETES),
-        inbox.c.failed_level.is_not(None),
-        func.coalesce(inbox.c.completed_time > levels.c.last_done_time, true()),
-    )
+# For each protocol its failures since it was last done, one range of `inbox_failures`: those before count no more, and
+# there may be many. MATERIALIZED and OFFSET keep the planner from another order, in which it would read all of them.
+_FAILURES = text("""
+WITH done AS MATERIALIZED (
+  SELECT athlete, tried, coalesce(last_done_time, '-infinity') AS since
+  FROM unnest(:athlete_ids) AS athlete
+  CROSS JOIN unnest(:protocols) AS tried
+  LEFT JOIN conditioning.levels ON athlete_id = athlete AND protocol = tried
 )
+SELECT failed.*
+FROM done CROSS JOIN LATERAL (
+  SELECT athlete_id, protocol, failed_level, epoch, completed_time
+  FROM conditioning.inbox
+  WHERE athlete_id = athlete AND protocol = tried AND completed_time > since AND failed_level IS NOT NULL
+  OFFSET 0
+) AS failed
+""").bindparams(_ATHLETES, bindparam("protocols", list(Protocol), type_=ARRAY(Text)))
 
 
 class ProfileStore:

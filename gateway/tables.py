@@ -146,7 +146,8 @@ outbox = Table(
     Column("not_before", DateTime(timezone=True), nullable=False),
     Column("created_time", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("settled_time", DateTime(timezone=True)),
-    Index("outbox_due", "not_before", postgresql_where=text("delivery = 'PENDING'")),
+    # For who asks what is due, and for nobody else: that there is a moment goes without saying only there.
+    Index("outbox_due", "not_before", postgresql_where=text("delivery = 'PENDING' AND not_before IS NOT NULL")),
     Index("outbox_dead", "settled_time", postgresql_where=text("delivery = 'DEAD'")),
     Index("outbox_by_session", "athlete_id", "session_id"),
     Index("outbox_of_athlete", "athlete_id", postgresql_where=text("delivery = 'PENDING'")),

@@ -247,12 +247,14 @@ def faults(
     seed: Annotated[int | None, typer.Option(help="Of an earlier run, to do the same again; else a new one.")] = None,
 ) -> None:
     """Kill parts of a stack of its own under load, and check every promise. Needs a checkout of the sources."""
-    sources = Path(__file__).parents[2]
-    if not (sources / "tests" / "faults" / "__main__.py").exists():
-        fail(FileNotFoundError("the faults are not in the installed package; run this in a checkout of the sources"))
     chosen = secrets.randbelow(1_000_000) if seed is None else seed
-    command = [sys.executable, "-m", "tests.faults", "--kills", str(kills), "--seed", str(chosen)]
-    raise typer.Exit(subprocess.run(command, cwd=sources, check=False).returncode)
+    _run_from_sources("faults", "--kills", str(kills), "--seed", str(chosen))
+
+
+@app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True}, add_help_option=False)
+def bench(options: typer.Context) -> None:
+    """Measure stacks of its own: each layer, how much load is too much, much data. Needs a checkout of the sources."""
+    _run_from_sources("benchmarks", *options.args)
 
 
 @app.command()
@@ -277,6 +279,15 @@ def token(
         print(LocalIdentity(data_dir).mint(athlete, SystemClock().now()))
     except NoLocalIdentity as error:
         fail(error)
+
+
+def _run_from_sources(tests: str, *arguments: str) -> NoReturn:
+    """Runs a program that is not in the installed package, and ends as it does."""
+    sources = Path(__file__).parents[2]
+    if not (sources / "tests" / tests / "__main__.py").exists():
+        fail(FileNotFoundError(f"the {tests} are not in the installed package; run this in a checkout of the sources"))
+    command = [sys.executable, "-m", f"tests.{tests}", *arguments]
+    raise typer.Exit(subprocess.run(command, cwd=sources, check=False).returncode)
 
 
 def _stop_on_signals() -> None:

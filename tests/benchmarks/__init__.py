@@ -1,1 +1,4 @@
-"""Measurements, each a program of its own: `uv run python -m tests.benchmarks.NAME`. No test runs them."""
+"""Measurements: the package as a whole is `flux bench`; modules with a `main` are programs that measure one thing.
+
+`uv run python -m tests.benchmarks.NAME` runs one of those. No test runs any.
+"""
