@@ -1,7 +1,8 @@
 """Many callers, few calls: who is in which call, and what each of them hears."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from functools import wraps
 
 import pytest
 
@@ -11,13 +12,14 @@ LONG = 60.0
 
 
 class Callee:
-    """Answers every item with its double, as soon as it may."""
+    """Answers every item with its double, as soon as it may: at once, unless it is busy."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, busy: bool = False) -> None:
         self.calls: list[list[int]] = []
         self.seconds: list[float] = []
         self.may_answer = asyncio.Event()
-        self.may_answer.set()
+        if not busy:
+            self.may_answer.set()
         self.failure: Exception | None = None
 
     async def __call__(self, items: Sequence[int], seconds: float) -> list[int]:
@@ -27,6 +29,16 @@ class Callee:
         if self.failure is not None:
             raise self.failure
         return [2 * item for item in items]
+
+
+def in_a_loop(scenario: Callable[[], Coroutine[None, None, None]]) -> Callable[[], None]:
+    """The scenario as a test, in an event loop of its own."""
+
+    @wraps(scenario)
+    def test() -> None:
+        asyncio.run(scenario())
+
+    return test
 
 
 async def until_called(callee: Callee, times: int) -> None:
@@ -39,148 +51,122 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
-def test_who_asks_alone_is_asked_for_alone() -> None:
-    async def scenario() -> None:
-        callee = Callee()
-        coalescer = Coalescer(callee)
-        assert await coalescer.load(1, LONG) == 2
-        assert await coalescer.load(2, LONG) == 4
-        assert callee.calls == [[1], [2]]
-
-    asyncio.run(scenario())
+@in_a_loop
+async def test_who_asks_alone_is_asked_for_alone() -> None:
+    callee = Callee()
+    coalescer = Coalescer(callee)
+    assert await coalescer.load(1, LONG) == 2
+    assert await coalescer.load(2, LONG) == 4
+    assert callee.calls == [[1], [2]]
 
 
-def test_who_asks_at_the_same_moment_is_in_one_call() -> None:
-    async def scenario() -> None:
-        callee = Callee()
-        coalescer = Coalescer(callee)
-        assert await asyncio.gather(*(coalescer.load(item, LONG) for item in range(5))) == [0, 2, 4, 6, 8]
-        assert callee.calls == [[0, 1, 2, 3, 4]]
-
-    asyncio.run(scenario())
+@in_a_loop
+async def test_who_asks_at_the_same_moment_is_in_one_call() -> None:
+    callee = Callee()
+    coalescer = Coalescer(callee)
+    assert await asyncio.gather(*(coalescer.load(item, LONG) for item in range(5))) == [0, 2, 4, 6, 8]
+    assert callee.calls == [[0, 1, 2, 3, 4]]
 
 
-def test_what_is_asked_during_a_call_goes_into_the_next_one() -> None:
-    async def scenario() -> None:
-        callee = Callee()
-        callee.may_answer.clear()
-        coalescer = Coalescer(callee)
-        first = asyncio.create_task(coalescer.load(1, LONG))
-        await until_called(callee, 1)
-        later = [asyncio.create_task(coalescer.load(item, LONG)) for item in (2, 3)]
-        await settled()
-        assert callee.calls == [[1]], "one call is in flight at a time"
-        callee.may_answer.set()
-        assert await asyncio.gather(first, *later) == [2, 4, 6]
-        assert callee.calls == [[1], [2, 3]]
-
-    asyncio.run(scenario())
+@in_a_loop
+async def test_what_is_asked_during_a_call_goes_into_the_next_one() -> None:
+    callee = Callee(busy=True)
+    coalescer = Coalescer(callee)
+    first = asyncio.create_task(coalescer.load(1, LONG))
+    await until_called(callee, 1)
+    later = [asyncio.create_task(coalescer.load(item, LONG)) for item in (2, 3)]
+    await settled()
+    assert callee.calls == [[1]], "one call is in flight at a time"
+    callee.may_answer.set()
+    assert await asyncio.gather(first, *later) == [2, 4, 6]
+    assert callee.calls == [[1], [2, 3]]
 
 
-def test_a_call_has_no_more_items_than_it_may() -> None:
-    async def scenario() -> None:
-        callee = Callee()
-        coalescer = Coalescer(callee)
-        answers = await asyncio.gather(*(coalescer.load(item, LONG) for item in range(600)))
-        assert answers == [2 * item for item in range(600)]
-        assert [len(items) for items in callee.calls] == [256, 256, 88]
-
-    asyncio.run(scenario())
+@in_a_loop
+async def test_a_call_has_no_more_items_than_it_may() -> None:
+    callee = Callee()
+    coalescer = Coalescer(callee)
+    answers = await asyncio.gather(*(coalescer.load(item, LONG) for item in range(600)))
+    assert answers == [2 * item for item in range(600)]
+    assert [len(items) for items in callee.calls] == [256, 256, 88]
 
 
-def test_everybody_in_a_call_hears_of_its_failure_and_the_next_call_is_made_all_the_same() -> None:
-    async def scenario() -> None:
-        callee = Callee()
-        callee.failure = ValueError("no")
-        coalescer = Coalescer(callee)
-        heard = await asyncio.gather(*(coalescer.load(item, LONG) for item in range(3)), return_exceptions=True)
-        assert [str(error) for error in heard] == ["no", "no", "no"]
-        callee.failure = None
-        assert await coalescer.load(4, LONG) == 8
-
-    asyncio.run(scenario())
+@in_a_loop
+async def test_everybody_in_a_call_hears_of_its_failure_and_the_next_call_is_made_all_the_same() -> None:
+    callee = Callee()
+    callee.failure = ValueError("no")
+    coalescer = Coalescer(callee)
+    heard = await asyncio.gather(*(coalescer.load(item, LONG) for item in range(3)), return_exceptions=True)
+    assert [str(error) for error in heard] == ["no", "no", "no"]
+    callee.failure = None
+    assert await coalescer.load(4, LONG) == 8
 
 
-def test_answers_that_do_not_match_the_items_are_a_failure() -> None:
-    async def scenario() -> None:
-        async def one_short(items: Sequence[int], seconds: float) -> Sequence[int]:
-            return items[1:]
+@in_a_loop
+async def test_answers_that_do_not_match_the_items_are_a_failure() -> None:
+    async def one_short(items: Sequence[int], seconds: float) -> Sequence[int]:
+        return items[1:]
 
-        coalescer = Coalescer(one_short)
-        heard = await asyncio.gather(*(coalescer.load(item, LONG) for item in range(2)), return_exceptions=True)
-        assert isinstance(heard[-1], ValueError)
-
-    asyncio.run(scenario())
+    coalescer = Coalescer(one_short)
+    heard = await asyncio.gather(*(coalescer.load(item, LONG) for item in range(2)), return_exceptions=True)
+    assert isinstance(heard[-1], ValueError)
 
 
-def test_who_gives_up_harms_nobody_else() -> None:
-    async def scenario() -> None:
-        callee = Callee()
-        callee.may_answer.clear()
-        coalescer = Coalescer(callee)
-        leaving, staying = (asyncio.create_task(coalescer.load(item, LONG)) for item in (1, 2))
-        await until_called(callee, 1)
-        leaving.cancel()
-        await settled()
-        assert leaving.cancelled()
-        callee.may_answer.set()
-        assert await staying == 4
-
-    asyncio.run(scenario())
+@in_a_loop
+async def test_who_gives_up_harms_nobody_else() -> None:
+    callee = Callee(busy=True)
+    coalescer = Coalescer(callee)
+    leaving, staying = (asyncio.create_task(coalescer.load(item, LONG)) for item in (1, 2))
+    await until_called(callee, 1)
+    leaving.cancel()
+    await settled()
+    assert leaving.cancelled()
+    callee.may_answer.set()
+    assert await staying == 4
 
 
-def test_who_gave_up_before_the_call_is_not_asked_for() -> None:
-    async def scenario() -> None:
-        callee = Callee()
-        callee.may_answer.clear()
-        coalescer = Coalescer(callee)
-        first = asyncio.create_task(coalescer.load(1, LONG))
-        await until_called(callee, 1)
-        leaving, staying = (asyncio.create_task(coalescer.load(item, LONG)) for item in (2, 3))
-        await settled()
-        leaving.cancel()
-        await settled()
-        callee.may_answer.set()
-        assert (await first, await staying) == (2, 6)
-        assert callee.calls == [[1], [3]]
-
-    asyncio.run(scenario())
+@in_a_loop
+async def test_who_gave_up_before_the_call_is_not_asked_for() -> None:
+    callee = Callee(busy=True)
+    coalescer = Coalescer(callee)
+    first = asyncio.create_task(coalescer.load(1, LONG))
+    await until_called(callee, 1)
+    leaving, staying = (asyncio.create_task(coalescer.load(item, LONG)) for item in (2, 3))
+    await settled()
+    leaving.cancel()
+    await settled()
+    callee.may_answer.set()
+    assert (await first, await staying) == (2, 6)
+    assert callee.calls == [[1], [3]]
 
 
-def test_each_waits_as_long_as_it_may_and_the_call_as_long_as_anybody() -> None:
-    async def scenario() -> None:
-        callee = Callee()
-        callee.may_answer.clear()
-        coalescer = Coalescer(callee)
-        hasty, patient = (asyncio.create_task(coalescer.load(item, s)) for item, s in ((1, 0.01), (2, LONG)))
-        with pytest.raises(TimeoutError):
-            await hasty
-        assert callee.calls == [[1, 2]]
-        assert LONG / 2 < callee.seconds[0] <= LONG
-        assert not patient.done()
-        callee.may_answer.set()
-        assert await patient == 4
-
-    asyncio.run(scenario())
+@in_a_loop
+async def test_each_waits_as_long_as_it_may_and_the_call_as_long_as_anybody() -> None:
+    callee = Callee(busy=True)
+    coalescer = Coalescer(callee)
+    hasty, patient = (asyncio.create_task(coalescer.load(item, s)) for item, s in ((1, 0.01), (2, LONG)))
+    with pytest.raises(TimeoutError):
+        await hasty
+    assert callee.calls == [[1, 2]]
+    assert LONG / 2 < callee.seconds[0] <= LONG
+    assert not patient.done()
+    callee.may_answer.set()
+    assert await patient == 4
 
 
-def test_who_sets_no_limit_waits_for_the_answer_and_so_does_the_call() -> None:
-    async def scenario() -> None:
-        callee = Callee()
-        coalescer = Coalescer(callee)
-        assert await asyncio.gather(*(coalescer.load(item, s) for item, s in ((1, None), (2, LONG)))) == [2, 4]
-        assert callee.seconds == [float("inf")]
-
-    asyncio.run(scenario())
+@in_a_loop
+async def test_who_sets_no_limit_waits_for_the_answer_and_so_does_the_call() -> None:
+    callee = Callee()
+    coalescer = Coalescer(callee)
+    assert await asyncio.gather(*(coalescer.load(item, s) for item, s in ((1, None), (2, LONG)))) == [2, 4]
+    assert callee.seconds == [float("inf")]
 
 
-def test_nobody_waits_for_ever_when_the_call_itself_is_cancelled() -> None:
-    async def scenario() -> None:
-        async def cancelled(items: Sequence[int], seconds: float) -> Sequence[int]:
-            raise asyncio.CancelledError
+@in_a_loop
+async def test_nobody_waits_for_ever_when_the_call_itself_is_cancelled() -> None:
+    async def cancelled(items: Sequence[int], seconds: float) -> Sequence[int]:
+        raise asyncio.CancelledError
 
-        coalescer = Coalescer(cancelled)
-        with pytest.raises(asyncio.CancelledError):
-            await coalescer.load(1, LONG)
-
-    asyncio.run(scenario())
+    coalescer = Coalescer(cancelled)
+    with pytest.raises(asyncio.CancelledError):
+        await coalescer.load(1, LONG)

@@ -1,0 +1,297 @@
+"""Sets: which one is kept, in whatever order they come, and until when they may."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import permutations
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import gateway.app
+import gateway.tables
+from gateway.athletes import Athletes
+from gateway.clients import Services
+from gateway.domain.session import Completion, Event, Notes, Session, SessionClosed
+from gateway.domain.sets import UNPLANNED, LoggedSet, StoredSet, newest_only
+from gateway.overlays import Overlays
+from gateway.relay import Relay
+from gateway.rulesets import Rulesets
+from gateway.rulesets_store import RulesetStore
+from gateway.sessions import Sessions
+from gateway.standings import Standings
+from shared.clock import SystemClock
+from shared.db import Database
+from shared.rules_shelf import RulesShelf
+from shared.settings import PeerSettings
+from tests.conftest import behind_walls
+from tests.integration.service_helpers import (
+    ATHLETE,
+    Stores,
+    execute,
+    listening_services,
+    move_back,
+    new_session,
+    settle_by_rules,
+    with_stores,
+)
+from tests.integration.stores.helpers import FEW, LATE, SQUAT, WINDOWS, completed, started
+
+
+def logging(database_url: str, *batches: Sequence[LoggedSet]) -> dict[tuple[str, int], LoggedSet]:
+    """What is kept after batches were logged one after the other into a session of their own."""
+    session = replace(new_session(), session_id=uuid.uuid4())
+
+    async def body(stores: Stores) -> dict[tuple[str, int], LoggedSet]:
+        await started(stores, session)
+        for batch in batches:
+            await stores.sessions.log(ATHLETE, session.session_id, newest_only(batch), WINDOWS)
+        kept = await stores.sessions.sets(ATHLETE, session.session_id)
+        return {stored.logged.key: stored.logged for stored in kept}
+
+    return with_stores(database_url, body)
+
+
+def test_a_set_is_kept_to_the_gram_and_the_letter(database_url: str) -> None:
+    full = LoggedSet(
+        "Back Squat",
+        99,
+        weight_kg=Decimal("1000.00"),
+        reps=1000,
+        seconds=86_400,
+        is_warmup=True,
+        is_benchmark=True,
+        metadata={"rpe": 8.5, "belt": True, "note": "Größe ½ 💪 \"'\\"},
+        client_rev=2**31 - 1,
+        device_id="phone-1",
+    )
+    bare = LoggedSet("Chin Up", 0, weight_kg=Decimal("0.01"), metadata={})
+    assert logging(database_url, [full, bare]) == {full.key: full, bare.key: bare}
+
+
+def test_a_set_counts_for_the_slot_that_the_plan_gives_its_exercise(database_url: str) -> None:
+    session = new_session()
+
+    async def body(stores: Stores) -> None:
+        await started(stores, session)
+        logged = [LoggedSet("Trap Bar Deadlift", 0), SQUAT, LoggedSet("Assault Bike", 0), replace(SQUAT, set_index=1)]
+        await stores.sessions.log(ATHLETE, session.session_id, logged, WINDOWS)
+        kept = await stores.sessions.sets(ATHLETE, session.session_id)
+        assert [(stored.slot, stored.logged.key) for stored in kept] == [
+            ("CONDITIONING", ("Assault Bike", 0)),
+            ("SQUAT:MAIN", ("Back Squat", 0)),
+            ("SQUAT:MAIN", ("Back Squat", 1)),
+            (UNPLANNED, ("Trap Bar Deadlift", 0)),
+        ]
+
+    with_stores(database_url, body)
+
+
+def test_without_revision_the_last_to_arrive_wins(database_url: str) -> None:
+    first, second = replace(SQUAT, reps=8, device_id="z"), replace(SQUAT, reps=3, weight_kg=None, device_id="a")
+    assert logging(database_url, [first], [second]) == {SQUAT.key: replace(second)}
+    assert logging(database_url, [second, first])[SQUAT.key].reps == 8
+
+
+def test_with_revision_the_highest_wins_and_devices_break_ties(database_url: str) -> None:
+    def sent(rev: int, device: str, reps: int) -> list[LoggedSet]:
+        return [replace(SQUAT, client_rev=rev, device_id=device, reps=reps)]
+
+    assert logging(database_url, sent(2, "a", 1), sent(1, "z", 2))[SQUAT.key].reps == 1
+    assert logging(database_url, sent(1, "b", 1), sent(1, "a", 2))[SQUAT.key].reps == 1
+    assert logging(database_url, sent(1, "a", 1), sent(1, "b", 2))[SQUAT.key].reps == 2
+    assert logging(database_url, sent(1, "a", 1), sent(1, "a", 2))[SQUAT.key].reps == 2
+
+
+def test_a_set_without_revision_replaces_but_older_revisions_stay_older(database_url: str) -> None:
+    ruled, plain = replace(SQUAT, client_rev=5, reps=5), replace(SQUAT, reps=6)
+    stale, newer = replace(SQUAT, client_rev=4, reps=4), replace(SQUAT, client_rev=6, reps=7)
+    assert logging(database_url, [ruled], [plain])[SQUAT.key] == replace(plain, client_rev=5)
+    assert logging(database_url, [ruled], [plain], [stale])[SQUAT.key].reps == 6
+    assert logging(database_url, [ruled], [plain], [newer])[SQUAT.key].reps == 7
+
+
+REVISIONS = st.tuples(st.integers(0, 3), st.sampled_from(["", "A", "B-2", "Z", "a", "b", "phone"]))
+
+
+@FEW
+@given(data=st.data())
+def test_sets_with_revisions_converge_whatever_the_order_and_however_they_are_batched(
+    database_url: str, data: st.DataObject
+) -> None:
+    revisions = data.draw(st.lists(REVISIONS, min_size=1, max_size=6, unique=True))
+    sent = [
+        replace(SQUAT, set_index=index % 2, reps=index, client_rev=rev, device_id=device)
+        for index, (rev, device) in enumerate(revisions)
+    ]
+    arrivals = data.draw(st.permutations(sent + data.draw(st.lists(st.sampled_from(sent), max_size=3))))
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(arrivals)), max_size=3)))
+    batches = [arrivals[a:b] for a, b in zip([0, *cuts], [*cuts, len(arrivals)], strict=True)]
+    kept = logging(database_url, *filter(None, batches))
+    assert kept == {
+        key: max((each for each in sent if each.key == key), key=lambda each: (each.client_rev, each.device_id))
+        for key in {each.key for each in sent}
+    }
+
+
+@FEW
+@given(st.lists(st.tuples(st.none() | st.integers(0, 3), st.sampled_from(["", "A", "b"])), min_size=1, max_size=6))
+def test_sets_in_one_request_end_as_if_they_had_come_one_after_the_other(
+    database_url: str, revisions: list[tuple[int | None, str]]
+) -> None:
+    sent = [
+        replace(SQUAT, reps=index, client_rev=rev, device_id=device) for index, (rev, device) in enumerate(revisions)
+    ]
+    assert logging(database_url, sent) == logging(database_url, *([each] for each in sent))
+
+
+def test_concurrent_sets_converge_too(database_url: str) -> None:
+    session = new_session()
+    sent = [replace(SQUAT, client_rev=rev, reps=rev) for rev in range(20)]
+
+    async def body(stores: Stores) -> None:
+        await started(stores, session)
+        await asyncio.gather(
+            *(stores.sessions.log(ATHLETE, session.session_id, [each], WINDOWS) for each in sent[::-1])
+        )
+        (kept,) = await stores.sessions.sets(ATHLETE, session.session_id)
+        assert kept.logged == sent[-1]
+
+    with_stores(database_url, body)
+
+
+def test_sets_are_logged_as_a_whole_or_not_at_all(database_url: str) -> None:
+    session = new_session()
+
+    async def body(stores: Stores) -> None:
+        await started(stores, session)
+        with pytest.raises(Exception, match="reps"):
+            await stores.sessions.log(
+                ATHLETE, session.session_id, [SQUAT, replace(SQUAT, set_index=1, reps=1001)], WINDOWS
+            )
+        assert await stores.sessions.sets(ATHLETE, session.session_id) == []
+
+    with_stores(database_url, body)
+
+
+def test_sets_may_be_corrected_for_a_while_after_completion(database_url: str) -> None:
+    session = new_session()
+
+    async def complete(stores: Stores) -> Any:
+        await started(stores, session)
+        return await completed(stores, session, SQUAT)
+
+    async def correct(stores: Stores) -> list[Any]:
+        await stores.sessions.log(ATHLETE, session.session_id, [replace(SQUAT, reps=6)], WINDOWS)
+        return await stores.sessions.sets(ATHLETE, session.session_id)
+
+    done, _ = with_stores(database_url, complete)
+    move_back(database_url, "completed_time", WINDOWS.correction - timedelta(minutes=30))
+    (kept,) = with_stores(database_url, correct)
+    assert kept.logged.reps == 6
+    assert kept.updated_time > done.completed_time
+    move_back(database_url, "completed_time", timedelta(minutes=31))
+    with pytest.raises(SessionClosed) as raised:
+        with_stores(database_url, correct)
+    assert raised.value.metadata == {"window_hours": "24"}
+
+
+def test_a_set_that_is_older_than_the_one_kept_is_no_error(database_url: str) -> None:
+    newer, older = replace(SQUAT, client_rev=2, reps=2), replace(SQUAT, client_rev=1, reps=1)
+    assert logging(database_url, [newer], [older]) == {SQUAT.key: newer}
+
+
+async def using(stores: Stores, database_url: str, body: Callable[[Sessions], Awaitable[object]]) -> None:
+    """The use cases on these stores; the other services answered until the rules in force were known."""
+    database = Database(behind_walls(database_url))
+    with listening_services(database_url) as targets:
+        services = Services(targets, time.monotonic, PeerSettings())
+        shelf = RulesShelf(gateway.app.versions(), gateway.tables.rules, database)
+        rulesets = Rulesets(RulesetStore(database), shelf, services)
+        await rulesets.refresh()
+    relay = Relay(stores.outbox, services)
+    try:
+        await body(
+            Sessions(
+                rulesets=rulesets,
+                overlays=Overlays(stores.overlays, rulesets),
+                services=services,
+                standings=Standings(services, stores.outbox, relay),
+                store=stores.sessions,
+                outbox=stores.outbox,
+                relay=relay,
+                athletes=Athletes(stores.athletes, uuid.uuid4),
+                clock=SystemClock(),
+                new_id=uuid.uuid4,
+            )
+        )
+    finally:
+        await services.close()
+        database.close()
+
+
+def test_sets_may_be_logged_into_an_abandoned_session_until_it_can_no_longer_be_completed(database_url: str) -> None:
+    session = new_session(started=datetime.now(UTC))
+
+    async def give_up(stores: Stores) -> None:
+        await started(stores, session)
+        await stores.sessions.abandon(ATHLETE, session.session_id)
+
+    async def log(stores: Stores) -> None:
+        await using(stores, database_url, lambda sessions: sessions.log(ATHLETE, session.session_id, [SQUAT]))
+
+    with_stores(database_url, give_up)
+    with_stores(database_url, log)
+    move_back(database_url, "started_time", LATE + timedelta(minutes=1))
+    with pytest.raises(SessionClosed):
+        with_stores(database_url, log)
+
+
+def test_sets_that_meet_a_completion_wait_for_it_and_know_of_it(database_url: str) -> None:
+    session = new_session()
+
+    async def body(stores: Stores) -> None:
+        await started(stores, session)
+        at_work, go_on = asyncio.Event(), asyncio.Event()
+
+        async def settle_slowly(
+            completing: Session, sets: Sequence[StoredSet], number: int, now: datetime
+        ) -> tuple[Completion, tuple[Event, ...]]:
+            at_work.set()
+            await go_on.wait()
+            return await settle_by_rules(completing, sets, number, now)
+
+        completing = asyncio.create_task(
+            stores.sessions.complete(ATHLETE, session.session_id, [], Notes(), settle_slowly)
+        )
+        await at_work.wait()
+        logging_late = asyncio.create_task(stores.sessions.log(ATHLETE, session.session_id, [SQUAT], WINDOWS))
+        await asyncio.to_thread(until_one_waits, database_url)
+        go_on.set()
+        done, _ = await completing
+        (kept,), completed_time = await logging_late
+        assert (kept.logged.key, completed_time) == (SQUAT.key, done.completed_time)
+
+    with_stores(database_url, body)
+
+
+def until_one_waits(database_url: str) -> None:
+    """Returns once a statement waits for a lock of the database."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    while execute(database_url, waiting) != [(1,)]:
+        pass
+
+
+def test_a_set_that_was_deleted_is_not_brought_back_by_an_older_revision(database_url: str) -> None:
+    first, deleted = replace(SQUAT, client_rev=1), replace(SQUAT, client_rev=2, is_deleted=True)
+    again = replace(SQUAT, client_rev=3, reps=4)
+    for arrivals in permutations([first, deleted]):
+        assert logging(database_url, *([each] for each in arrivals)) == {SQUAT.key: deleted}
+    for arrivals in permutations([first, deleted, again]):
+        assert logging(database_url, *([each] for each in arrivals)) == {SQUAT.key: again}
