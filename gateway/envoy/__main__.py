@@ -11,7 +11,6 @@ from pathlib import Path
 
 import envoy
 
-from gateway import app
 from gateway.envoy import files
 from gateway.envoy.settings import ADMIN_SOCKET, SETTINGS, DrainSettings, FrontDoor
 from shared import embedded_python, process
@@ -45,6 +44,8 @@ def _settings() -> None:
 
 
 def _migrate() -> None:
+    from gateway import app  # noqa: PLC0415 - the whole gateway, which an Envoy without it never needs
+
     app.migrate(read(MigrationSettings, os.environ))
 
 

@@ -84,6 +84,7 @@ class Programs:
             "PYTHONDONTWRITEBYTECODE",
             "FLUX_DEVELOPMENT_",
             "FLUX_METRICS_",
+            "FLUX_FRONT_METRICS_",
             "FLUX_PEER_",
             "FLUX_TLS_",
         )
