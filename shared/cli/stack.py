@@ -156,12 +156,15 @@ class _Stack:
 
     def _holds_gateway(self) -> bool:
         """Whether the gateway runs inside Envoy: unless the environment decides, it does wherever that is possible."""
-        chosen = self.programs.environment().get("FLUX_GATEWAY_HOST")
+        environment = self.programs.environment()
+        chosen = environment.get("FLUX_GATEWAY_HOST")
         if chosen is not None:
             return chosen == "envoy"
-        reason = embedded_python.why_not()
+        # Envoy's router tells the trace of a call, and there is none before a gateway inside.
+        is_traced = environment.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+        reason = "it is traced" if is_traced else embedded_python.why_not()
         if reason is not None:
-            self.tell(f"the gateway is a process of its own, which is slower: {reason}")
+            self.tell(f"the gateway is a process of its own, which is slower, for {reason}")
         return reason is None
 
     def _wait(self, what: str, condition: Callable[[], bool]) -> None:
