@@ -9,9 +9,9 @@ from tests.benchmarks.capacity import Rhythm, athletes_per_core, cores_for, cpu_
 from tests.benchmarks.chart import page
 from tests.benchmarks.figures import Figures, Load, Round, figures_of, load_of, percentile
 from tests.benchmarks.history import COMPARED, LONG_TO_SHORT, MANY_TO_FEW, Flat
-from tests.benchmarks.layers import FRONT
+from tests.benchmarks.layers import FRONT, Cell
 from tests.benchmarks.load import CannotMeasure, check_wrk
-from tests.benchmarks.processes import by_name, name_of
+from tests.benchmarks.processes import Processes, by_name, name_of
 from tests.benchmarks.ramp import Step, knee, saturated
 from tests.benchmarks.report import BEGIN, END, Machine, Results, write_readme
 
@@ -55,6 +55,16 @@ def test_figures_are_medians_and_only_answered_calls_share_the_processor_time() 
     found = figures_of("layer", "operation", rounds)
     assert (found.alone_p50_ms, found.per_second, found.errors) == (2, 50, 20)
     assert found.cpu_ms == pytest.approx({"gateway": 2, "envoy": 0})
+
+
+@pytest.mark.parametrize(
+    ("came", "words"),
+    [(load(0), "no call was answered within 2 s"), (load(3, errors=3), "3 calls failed, and none was answered")],
+)
+def test_a_round_without_an_answer_is_no_measurement(came: Load, words: str) -> None:
+    cell = Cell("layer", "operation", Processes([]), lambda connections, seconds: came)
+    with pytest.raises(CannotMeasure, match=words):
+        cell.measure(8, 2)
 
 
 def test_what_was_under_way_at_the_end_counts_half() -> None:
