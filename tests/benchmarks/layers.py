@@ -85,6 +85,9 @@ class Cell:
         alone = None if self.is_sequential else self.run(1, seconds / 2)
         with self.processes.spending() as spent:
             busy = self.run(connections, seconds)
+        if busy.calls == busy.errors:
+            told = f"{busy.errors} calls failed, and none was" if busy.errors else "no call was"
+            raise CannotMeasure(f"{self.layer}, {self.operation}: {told} answered within {seconds:g} s")
         return Round(alone or busy, busy, by_name(spent))
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from tests.benchmarks.capacity import Rhythm, athletes_per_core, cores_for, cpu_seconds_of_a_day
 from tests.benchmarks.figures import Figures
-from tests.benchmarks.history import GOALS, Flat
+from tests.benchmarks.history import COMPARED, GOALS, Flat
 from tests.benchmarks.layers import FLOOR, FRONT
 from tests.benchmarks.ramp import MOST_P99_MS, Step, knee, saturated
 
@@ -103,7 +103,7 @@ def words_of_the_knee(steps: Sequence[Step]) -> str:
 
 def words_of(rhythm: Rhythm) -> str:
     """A day in words."""
-    calls = ", ".join(f"{count} {name}" for name, count in rhythm.calls.items())
+    calls = ", ".join(f"{count} × {name}" for name, count in rhythm.calls.items())
     return (
         f"An athlete's day is {rhythm.calls_of_a_day} calls ({calls}); {rhythm.peak_share:.0%} of them come within"
         f" {rhythm.peak_hours:.0f} hours, in which a core may be {rhythm.utilisation:.0%} busy."
@@ -133,14 +133,14 @@ def _markdown(results: Results) -> Iterator[str]:
         )
     yield f"\n{words_of(rhythm)}\n\n| part | processor time of an athlete's day | athletes per core |\n|---|--:|--:|\n"
     for name, seconds in _parts(results.front_door, rhythm):
-        yield f"| {name} | {1000 * seconds:.1f} ms | {athletes_per_core(seconds, rhythm):,.0f} |\n"
+        yield f"| {name} | {1000 * seconds:.1f} ms | {_two_digits(athletes_per_core(seconds, rhythm))} |\n"
     yield f"\n{_crowds(results.front_door, rhythm)}\n"
     if results.ramp:
         yield f"{words_of_the_knee(results.ramp)}\n"
     if results.history:
-        yield f"\n| as many times as slow, p50 | {' | '.join(GOALS)} |\n|---|{'--:|' * len(GOALS)}\n"
+        yield f"\n| how many times as long, p50 | {' | '.join(map(_goal, COMPARED))} |\n|---|{'--:|' * len(COMPARED)}\n"
         for flat in results.history:
-            yield f"| {flat.operation} | {' | '.join(f'{flat.ratios[name]:.2f}' for name in GOALS)} |\n"
+            yield f"| {flat.operation} | {' | '.join(f'{flat.ratios[name]:.2f}' for name in COMPARED)} |\n"
 
 
 def _parts(figures: Sequence[Figures], rhythm: Rhythm) -> list[tuple[str, float]]:
@@ -159,6 +159,11 @@ def _crowds(figures: Sequence[Figures], rhythm: Rhythm) -> str:
         for crowd in CROWDS
     )
     return f"{needs}."
+
+
+def _two_digits(value: float) -> str:
+    """A number that pretends to no more precision than a measurement has."""
+    return f"{float(f'{value:.2g}'):,.0f}"
 
 
 def _layers(figures: Sequence[Figures]) -> Table:
@@ -194,7 +199,7 @@ def _capacity(figures: Sequence[Figures], rhythm: Rhythm) -> Table:
     table.add_column("CPU ms of an athlete's day", justify="right")
     table.add_column("athletes per core", justify="right")
     for name, seconds in _parts(figures, rhythm):
-        table.add_row(name, f"{1000 * seconds:.1f}", f"{athletes_per_core(seconds, rhythm):,.0f}")
+        table.add_row(name, f"{1000 * seconds:.1f}", _two_digits(athletes_per_core(seconds, rhythm)))
     return table
 
 
@@ -211,11 +216,16 @@ def _ramp(steps: Sequence[Step]) -> Table:
     return table
 
 
+def _goal(name: str) -> str:
+    """A comparison, and what it may come to."""
+    return f"{name} (at most {GOALS[name]:.2f})" if name in GOALS else name
+
+
 def _history(flats: Sequence[Flat]) -> Table:
     table = Table(title="How many times as long a call takes (p50)", title_justify="left")
     table.add_column("call")
-    for name, goal in GOALS.items():
-        table.add_column(f"{name} (at most {goal:.2f})", justify="right")
+    for name in COMPARED:
+        table.add_column(_goal(name), justify="right")
     for flat in flats:
-        table.add_row(flat.operation, *(f"{flat.ratios[name]:.3f}" for name in GOALS))
+        table.add_row(flat.operation, *(f"{flat.ratios[name]:.3f}" for name in COMPARED))
     return table

@@ -8,10 +8,10 @@ import pytest
 from tests.benchmarks.capacity import Rhythm, athletes_per_core, cores_for, cpu_seconds_of_a_day
 from tests.benchmarks.chart import page
 from tests.benchmarks.figures import Figures, Load, Round, figures_of, load_of, percentile
-from tests.benchmarks.history import GOALS, Flat
-from tests.benchmarks.layers import FRONT
+from tests.benchmarks.history import COMPARED, LONG_TO_SHORT, MANY_TO_FEW, Flat
+from tests.benchmarks.layers import FRONT, Cell
 from tests.benchmarks.load import CannotMeasure, check_wrk
-from tests.benchmarks.processes import by_name, name_of
+from tests.benchmarks.processes import Processes, by_name, name_of
 from tests.benchmarks.ramp import Step, knee, saturated
 from tests.benchmarks.report import BEGIN, END, Machine, Results, write_readme
 
@@ -55,6 +55,16 @@ def test_figures_are_medians_and_only_answered_calls_share_the_processor_time() 
     found = figures_of("layer", "operation", rounds)
     assert (found.alone_p50_ms, found.per_second, found.errors) == (2, 50, 20)
     assert found.cpu_ms == pytest.approx({"gateway": 2, "envoy": 0})
+
+
+@pytest.mark.parametrize(
+    ("came", "words"),
+    [(load(0), "no call was answered within 2 s"), (load(3, errors=3), "3 calls failed, and none was answered")],
+)
+def test_a_round_without_an_answer_is_no_measurement(came: Load, words: str) -> None:
+    cell = Cell("layer", "operation", Processes([]), lambda connections, seconds: came)
+    with pytest.raises(CannotMeasure, match=words):
+        cell.measure(8, 2)
 
 
 def test_what_was_under_way_at_the_end_counts_half() -> None:
@@ -122,7 +132,7 @@ def test_processes_of_one_name_are_one_part() -> None:
 def test_the_readme_gets_the_figures_and_keeps_the_rest(tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
     readme.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
-    flat = Flat("preview", 5, dict.fromkeys(GOALS, 1.01))
+    flat = Flat("preview", 5, dict.fromkeys(COMPARED, 1.01))
     write_readme(replace(RESULTS, history=[flat]), readme)
     written = readme.read_text()
     write_readme(replace(RESULTS, history=[flat]), readme)
@@ -132,7 +142,7 @@ def test_the_readme_gets_the_figures_and_keeps_the_rest(tmp_path: Path) -> None:
     assert "old" not in written
     assert "| all | 36.0 ms | 420,000 |" in written
     assert "The knee is at 2 callers: 200 calls per second" in written
-    assert "| preview | 1.01 | 1.01 |" in written
+    assert "| preview | 1.01 | 1.01 | 1.01 |" in written
 
 
 def test_a_readme_without_a_place_for_figures_is_refused(tmp_path: Path) -> None:
@@ -157,5 +167,5 @@ def test_without_a_load_generator_it_is_said_which_one_to_install(monkeypatch: p
 
 @pytest.mark.parametrize(("ratio", "is_good"), [(1.05, True), (1.06, False)])
 def test_a_run_is_good_while_a_long_history_costs_no_more_than_promised(ratio: float, is_good: bool) -> None:
-    flat = Flat("preview", 5, {"a long history": ratio, "many athletes": 1.10})
+    flat = Flat("preview", 5, {LONG_TO_SHORT: ratio, MANY_TO_FEW: 1.10})
     assert replace(RESULTS, history=[flat]).is_good is is_good
