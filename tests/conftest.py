@@ -168,10 +168,9 @@ def compiled_modules_are_kept() -> None:
 
 
 @pytest.fixture(scope="session")
-def bytecode_cache(request: pytest.FixtureRequest) -> Path:
+def bytecode_cache() -> Path:
     """Where stacks keep compiled modules, for the next stack and the next run."""
-    assert request.config.cache is not None
-    return request.config.cache.mkdir("bytecode")
+    return Path(sys.prefix) / "compiled"
 
 
 @pytest.fixture
