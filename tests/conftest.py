@@ -125,7 +125,6 @@ class Stack:
         self, data_dir: Path, cache: Path, *arguments: str, variables: Mapping[str, str] | None = None
     ) -> None:
         command = [sys.executable, "-m", "shared.cli", "up", "--port", "0", "--data-dir", str(data_dir), *arguments]
-        # Compiled modules are kept for the next stack.
         environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(cache), **(variables or {})}
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
@@ -162,10 +161,16 @@ class Stack:
         return self.process.returncode, said
 
 
+@pytest.fixture(scope="session", autouse=True)
+def compiled_modules_are_kept() -> None:
+    """By whatever process a test starts: to compile everything anew takes each of them seconds."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
 @pytest.fixture(scope="session")
-def bytecode_cache() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="flux-cache-") as folder:
-        yield Path(folder)
+def bytecode_cache() -> Path:
+    """Where stacks keep compiled modules, for the next stack and the next run."""
+    return Path(sys.prefix) / "compiled"
 
 
 @pytest.fixture

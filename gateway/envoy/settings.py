@@ -249,8 +249,8 @@ class FrontDoor:
             problems += _problems_of_a_deployment(development.token, pages.origins)
         if listener and traces and listener.gateway_host == ENVOY and traces.collector:
             problems.append(
-                f"FLUX_GATEWAY_HOST must be {PROCESS} where OTEL_EXPORTER_OTLP_ENDPOINT is set: Envoy tells a gateway inside"
-                " it of no trace"
+                f"FLUX_GATEWAY_HOST must be {PROCESS} where OTEL_EXPORTER_OTLP_ENDPOINT is set: Envoy tells a gateway"
+                " inside it of no trace"
             )
         if listener and peers:
             problems += problems_of(peers, _list(listener.gateways)[0])

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from typing import Annotated
 
@@ -57,7 +58,7 @@ def check(
     ] = None,
 ) -> None:
     """Say everything that is wrong with the environment, of every part at once; exit with 1 if anything is."""
-    accounts = {part: _account(part) for part in Part}
+    accounts = _accounts()
     chosen = list(dict.fromkeys(parts or Part))
     problems = [f"{part}: {problem}" for part in chosen for problem in accounts[part].problems]
     problems += _unknown(os.environ, {variable.name for told in accounts.values() for variable in told.variables})
@@ -72,13 +73,19 @@ def check(
 def table() -> None:
     """Print every variable as a table in Markdown."""
     readers: dict[Variable, list[str]] = {}
-    for part in Part:
-        for variable in _account(part).variables:
+    for part, told in _accounts().items():
+        for variable in told.variables:
             readers.setdefault(variable, []).append(part)
     print(HEADING, end="")
     for variable, parts in readers.items():
         default = "required" if variable.default is None else f"`{variable.default}`" if variable.default else ""
         print(f"| `{variable.name}` | {', '.join(parts)} | {default} | {variable.meaning} |")
+
+
+def _accounts() -> dict[Part, Account]:
+    """What every part says of its variables. All are asked at once: a process takes a while to start."""
+    with ThreadPoolExecutor() as threads:
+        return dict(zip(Part, threads.map(_account, Part), strict=True))
 
 
 def _account(part: Part) -> Account:
