@@ -70,6 +70,7 @@ def test_every_fault_of_every_part_is_told_at_once() -> None:
         "OTEL_TRACES_SAMPLER_ARG": "2",
         "FLUX_MAX_CALLS": "0",
         "FLUX_METRICS_LISTEN": "9464",
+        "FLUX_FRONT_METRICS_LISTEN": "9465",
         "FLUX_AUTH_JWKS": "http://project.test/jwks.json",
         "FLUX_AUTH_LEGACY_SECRET": "short",
         "FLUX_RATE_LIMIT_ATHLETE": "0",
