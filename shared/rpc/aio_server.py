@@ -114,7 +114,6 @@ async def _listening(
     await server.start()
     _log.info("listening on %s", settings.listen)
     # What is there by now stays, and need not be looked at again whenever garbage is collected.
-    gc.collect()
     gc.freeze()
     beside = asyncio.gather(_keep_health(service, servicer, readiness), service.background())
     try:

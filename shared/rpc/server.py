@@ -107,7 +107,6 @@ def _serve(service: Service, settings: ServiceSettings, certificate: Certificate
     listen(server, settings.listen, certificate)
     server.start()
     # What is there by now stays, and need not be looked at again whenever garbage is collected.
-    gc.collect()
     gc.freeze()
     _log.info("listening on %s", settings.listen)
     while not _stopped(stopping, within=readiness.seconds_to_next_probe):
