@@ -190,10 +190,11 @@ def test_no_spelling_of_a_path_passes(spelling: str, door: OpenDoor) -> None:
 
 @pytest.mark.parametrize("method", ["CONNECT", "TRACE", "OPTIONS", "HEAD", "PUT", "GET\t", "get", "PRI", "HTTP"])
 def test_no_other_method_passes(method: str, door: OpenDoor) -> None:
-    for _, path in endpoints():
-        target = "flux:80" if method == "CONNECT" else path
+    # CONNECT names no path, and its body has no end: that is waited for.
+    targets = ["flux:80"] if method == "CONNECT" else [path for _, path in endpoints()]
+    for target in targets:
         sent = f"{method} {target} HTTP/1.1\r\nhost: flux\r\nconnection: close\r\n\r\n"
-        assert status_of(door.address, sent.encode()) in (400, 401, 403, 404), sent
+        assert status_of(door.address, sent.encode()) in (400, 401, 403, 404, 408), sent
 
 
 # Bodies that are framed so that a second request hides in the first.
