@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ def test_a_run_tells_nothing_of_its_athletes(data_dir: Path, bytecode_cache: Pat
         refused += [httpx.get(f"{stack.url}/user/state", headers=bearer(f"{token[:-4]}{bad}")) for bad in ("AAAA", "")]
         errors = bugs(client, stack.database_url)
     metrics = "".join(httpx.get(f"http://127.0.0.1:{port + index}/metrics").text for index in range(5))
+    time.sleep(2)  # Envoy writes what it has served twice a second, and not at its end
     stack.stop()
     assert {answer.status_code for answer in accepted} == {200}
     assert {answer.status_code // 100 for answer in refused} == {4}
