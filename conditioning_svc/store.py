@@ -216,7 +216,7 @@ class ProfileStore:
         Raises DependencyUnavailable.
         """
         with self._database.transaction(Sight.of(event.athlete_id for event, _ in events)) as connection:
-            one_at_a_time(connection, (event.athlete_id for event, _ in events))
+            one_at_a_time(connection, SCHEMA, (event.athlete_id for event, _ in events))
             wanted = still_wanted(connection, erasures, [event for event, _ in events])
             for event, rules in events:
                 if event not in wanted or not _receive(connection, event):

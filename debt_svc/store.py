@@ -100,7 +100,7 @@ class LedgerStore:
         Each row takes the greater of what it has and what the event says, as `domain.apply` does.
         """
         with self._database.transaction(Sight.of(event.athlete_id for event in events)) as connection:
-            one_at_a_time(connection, (event.athlete_id for event in events))
+            one_at_a_time(connection, SCHEMA, (event.athlete_id for event in events))
             for event in still_wanted(connection, erasures, events):
                 fresh = connection.execute(
                     insert(inbox)

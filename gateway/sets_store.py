@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -72,10 +73,12 @@ async def log(
 
     Raises SessionNotFound, or SessionClosed if the session was completed or abandoned too long ago.
     """
+    # In one order, whatever the order of the device: then two statements for the same sets cannot deadlock.
+    in_order = sorted(logged, key=attrgetter("key"))
     asked = {
         "athlete_id": athlete_id,
         "session_id": session_id,
-        "rows": msgspec.json.encode([_row(one) for one in logged]).decode(),
+        "rows": msgspec.json.encode([_row(one) for one in in_order]).decode(),
         "correction": windows.correction,
         "late": windows.late,
     }

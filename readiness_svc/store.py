@@ -46,7 +46,7 @@ class CheckInStore:
         Raises DependencyUnavailable.
         """
         with self._database.transaction(Sight.of(event.athlete_id for event in events)) as connection:
-            one_at_a_time(connection, (event.athlete_id for event in events))
+            one_at_a_time(connection, SCHEMA, (event.athlete_id for event in events))
             rows = [_row(event) for event in still_wanted(connection, erasures, events)]
             if rows:
                 # In an order in which none can deadlock.

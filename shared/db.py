@@ -9,6 +9,7 @@ A pooler that lends a server's connection for one transaction fits this: a state
 are one. Only statements prepared on one connection would be missing on the next, so with `pooler` none are.
 """
 
+import hashlib
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
@@ -143,11 +144,20 @@ class AsyncDatabase:
         await self._engine.dispose()
 
 
-def one_at_a_time(connection: Connection, athlete_ids: Iterable[UUID]) -> None:
-    """Makes transactions that change the same athletes wait for each other, in an order in which none can deadlock."""
-    keys = sorted({int.from_bytes(athlete_id.bytes[:8], signed=True) for athlete_id in athlete_ids})
+def one_at_a_time(connection: Connection, schema: str, athlete_ids: Iterable[UUID]) -> None:
+    """Makes transactions that change the same athletes in a schema wait for each other; they cannot deadlock.
+
+    PostgreSQL's advisory locks belong to the whole database: without the schema in the key, a service that hangs in the
+    middle of a transaction would stop the others.
+    """
+    keys = sorted({_lock_key(schema, athlete_id) for athlete_id in athlete_ids})
     lock = text("SELECT pg_advisory_xact_lock(key) FROM unnest(CAST(:keys AS bigint[])) AS key")
     connection.execute(lock, {"keys": keys})
+
+
+def _lock_key(schema: str, athlete_id: UUID) -> int:
+    digest = hashlib.blake2b(athlete_id.bytes, digest_size=8, person=schema.encode())
+    return int.from_bytes(digest.digest(), signed=True)
 
 
 @contextmanager

@@ -77,7 +77,7 @@ class ErasureStore:
         """
         athlete_ids = {erasure.athlete_id for erasure in wanted}
         with self._database.transaction(Sight.of(athlete_ids)) as connection:
-            one_at_a_time(connection, athlete_ids)
+            one_at_a_time(connection, str(self._erasures.schema), athlete_ids)
             for erasure in wanted:
                 if self._is_news(connection, erasure):
                     for table in self._owned:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import debt_svc.domain as debt
 from debt_svc.store import LedgerStore
-from shared.db import Database
+from shared.db import Database, one_at_a_time
 from tests.integration.service_helpers import ATHLETE, STRANGER, execute
 from tests.integration.stores.helpers import FEW, training
 
@@ -55,3 +55,11 @@ def test_concurrent_deliveries_of_the_same_training_count_once(database: Databas
             done.result()
     assert store.ledgers([ATHLETE])[ATHLETE] == debt.replay(history)
     assert execute(database_url, "SELECT count(*) FROM debt.inbox") == [(5,)]
+
+
+def test_a_service_that_hangs_in_the_middle_of_an_athlete_stops_no_other(database: Database) -> None:
+    store = LedgerStore(database)
+    with database.transaction() as hanging:
+        one_at_a_time(hanging, "readiness", [ATHLETE])
+        store.record([training(1)])
+    assert store.ledgers([ATHLETE])[ATHLETE] == debt.replay([training(1)])

@@ -10,6 +10,7 @@ from decimal import Decimal
 from itertools import permutations
 from typing import Any
 
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -272,7 +273,7 @@ def test_sets_that_meet_a_completion_wait_for_it_and_know_of_it(database_url: st
         )
         await at_work.wait()
         logging_late = asyncio.create_task(stores.sessions.log(ATHLETE, session.session_id, [SQUAT], WINDOWS))
-        await asyncio.to_thread(until_one_waits, database_url)
+        await asyncio.to_thread(until_waiting, database_url, 1)
         go_on.set()
         done, _ = await completing
         (kept,), completed_time = await logging_late
@@ -281,11 +282,34 @@ def test_sets_that_meet_a_completion_wait_for_it_and_know_of_it(database_url: st
     with_stores(database_url, body)
 
 
-def until_one_waits(database_url: str) -> None:
-    """Returns once a statement waits for a lock of the database."""
+def until_waiting(database_url: str, count: int) -> None:
+    """Returns once so many statements wait for a lock of the database."""
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    while execute(database_url, waiting) != [(1,)]:
+    while execute(database_url, waiting) != [(count,)]:
         pass
+
+
+def test_devices_that_log_the_same_sets_in_opposite_orders_do_not_wait_for_each_other_for_ever(
+    database_url: str,
+) -> None:
+    session = new_session()
+    one_order = [replace(SQUAT, set_index=index) for index in range(3)]
+
+    async def body(stores: Stores) -> None:
+        await started(stores, session)
+        await stores.sessions.log(ATHLETE, session.session_id, one_order, WINDOWS)
+        with psycopg.connect(database_url) as holding:
+            # Each device's statement has to stop at the set in the middle.
+            holding.execute("SELECT 1 FROM session.workout_sets WHERE set_index = 1 FOR UPDATE")
+            devices = []
+            for count, order in enumerate((one_order, one_order[::-1]), start=1):
+                logging_it = stores.sessions.log(ATHLETE, session.session_id, order, WINDOWS)
+                devices.append(asyncio.create_task(logging_it))
+                await asyncio.to_thread(until_waiting, database_url, count)
+        for kept, _ in await asyncio.gather(*devices):
+            assert {stored.logged.key for stored in kept} == {one.key for one in one_order}
+
+    with_stores(database_url, body)
 
 
 def test_a_set_that_was_deleted_is_not_brought_back_by_an_older_revision(database_url: str) -> None:
