@@ -23,6 +23,7 @@ from shared.local_identity import LocalIdentity
 from shared.supervisor import Program
 from shared.walls import SCHEMAS
 from tests.faults.nursery import Order
+from tests.next_version import CHECKOUT
 
 FRONT_DOOR = "envoy"
 SECOND = "@2"
@@ -42,16 +43,16 @@ class Twist:
 
 
 class Nursery:
-    """The process that forks services."""
+    """The process that forks services, with the code of one checkout."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], checkout: Path) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.nursery"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             env=dict(environment),
-            cwd=Path(__file__).parents[2],
+            cwd=checkout,
         )
 
     def fork(self, order: Order) -> "Life":
@@ -134,7 +135,7 @@ class FaultyStack:
         self._replicas = {service: [f"{service}{replica}" for replica in replicas] for service in SCHEMAS}
         self._programs = programs
         self._cluster = cluster
-        self._nursery = Nursery(programs.environment())
+        self._nurseries: dict[Path, Nursery] = {}
         self._postgres: Life | None = None
         (programs.data_dir / "logs").mkdir()
         self.port = port
@@ -142,6 +143,9 @@ class FaultyStack:
         self.parts: dict[str, Life] = {}
         self.twists = dict(twists)
         """What is the matter with a part at every start."""
+        self.checkout = CHECKOUT
+        """Whose code the next start of any part runs."""
+        self._migrated: set[tuple[str, Path]] = set()
 
     @property
     def address(self) -> str:
@@ -177,7 +181,7 @@ class FaultyStack:
         program, *arguments = embedded_postgres.command(self._cluster)
         log = str(self._programs.data_dir / "logs" / "postgres.log")
         environment = self._programs.environment()
-        self._postgres = self._nursery.fork(Order(program, arguments, environment, log, user=self._cluster.owner))
+        self._postgres = self._nursery().fork(Order(program, arguments, environment, log, user=self._cluster.owner))
         async with asyncio.timeout(READY_SECONDS):
             while not await asyncio.to_thread(embedded_postgres.accepts, self._cluster):
                 await asyncio.sleep(LOOK_SECONDS)
@@ -192,16 +196,18 @@ class FaultyStack:
         """Starts a part; `crash`: the crash point to die at, and the how many-eth time."""
         twist = self.twists.get(part, Twist())
         program = self._program(part)
+        is_migrated = (part, self.checkout) in self._migrated
+        self._migrated.add((part, self.checkout))
         order = Order(
             module=program.command[2],
-            arguments=[verb for verb in program.command[3:] if verb != "migrate" or part not in self.parts],
+            arguments=[verb for verb in program.command[3:] if verb != "migrate" or not is_migrated],
             environment={**program.environment, **twist.environment},
             log=str(self._programs.data_dir / "logs" / f"{part}.log"),
             crash=crash or twist.crash,
             sabotage=twist.sabotage,
             clock_ahead_seconds=twist.clock_ahead_seconds,
         )
-        life = self._nursery.fork(order)
+        life = self._nursery().fork(order)
         self.parts[part] = life
         return life
 
@@ -226,7 +232,13 @@ class FaultyStack:
     async def close(self) -> None:
         """Ends everything that runs."""
         await self.crash_postgres()
-        self._nursery.close()
+        for nursery in self._nurseries.values():
+            nursery.close()
+
+    def _nursery(self) -> Nursery:
+        if self.checkout not in self._nurseries:
+            self._nurseries[self.checkout] = Nursery(self._programs.environment(), self.checkout)
+        return self._nurseries[self.checkout]
 
     def _program(self, part: str) -> Program:
         if part == FRONT_DOOR:

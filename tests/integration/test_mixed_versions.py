@@ -1,7 +1,4 @@
-"""An update goes part by part: old code on a newer schema, new code on an older one, both as real processes.
-
-The newer FLUX is one whose migrations go further than ours, by steps that are made here.
-"""
+"""An update goes part by part: old code on a newer schema, new code on an older one, both as real processes."""
 
 import signal
 import subprocess
@@ -9,9 +6,8 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from importlib.resources import files
 from pathlib import Path
-from shutil import copy, copytree
+from shutil import copy
 from typing import NamedTuple
 
 import psycopg
@@ -30,40 +26,9 @@ from tests.client import native
 from tests.conftest import Stack
 from tests.integration.ruleset_helpers import Trainee
 from tests.integration.test_any_postgres import live_a_day
+from tests.next_version import EXPANDS, migrations_of, newer, newest
 
 START_SECONDS = 60.0
-
-# What a migration may do while older code runs: every table gets more, and loses nothing.
-EXPANDS = """
-for table in sa.inspect(op.get_bind()).get_table_names({schema!r}):
-    if table != "schema_version":
-        op.add_column(table, sa.Column("of_the_next", sa.Text), schema={schema!r})
-        op.create_index(f"{{table}}_of_the_next", table, ["of_the_next"], schema={schema!r})
-op.create_table("of_the_next", sa.Column("id", sa.Uuid, primary_key=True), schema={schema!r})
-"""
-
-
-def newer(schema: str, package: str, folder: Path, *steps: tuple[str, str]) -> Path:
-    """The migrations of a package and these after them: what each does, and which code it says it needs at least."""
-    made = folder / schema
-    copytree(migrations_of(package), made, dirs_exist_ok=True)
-    last = newest(package)
-    for number, (body, oldest_code) in enumerate(steps, start=9001):
-        lines = "".join(f"    {line}\n" for line in body.strip().splitlines())
-        (made / f"{number}_made.py").write_text(
-            f"import sqlalchemy as sa\nfrom alembic import op\nrevision = '{number}'\ndown_revision = '{last}'\n"
-            f"oldest_code = {oldest_code or None!r}\ndef upgrade():\n{lines}"
-        )
-        last = str(number)
-    return made
-
-
-def newest(package: str) -> str:
-    return migrations.history(package, migrations_of(package)).newest
-
-
-def migrations_of(package: str) -> Path:
-    return Path(str(files(package) / "migrations"))
 
 
 def migrate(database_url: str, versions: Mapping[str, Path]) -> None:
