@@ -1,99 +1,186 @@
-"""Keeps sets: one statement logs any number of them, whatever is there already. Every statement names the athlete."""
+"""Keeps sets: one statement logs those of any number of athletes, whatever is there already.
+
+What athletes send at the same moment is written together, and committed once. Nobody waits for a stranger: a session
+that somebody else holds is passed over, and whoever asked for it waits alone.
+"""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Row, and_, select, text
+from sqlalchemy import Row, TextClause, and_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.coalescer import Coalescer
 from gateway.domain.session import SessionNotFound, Windows
-from gateway.domain.sets import UNPLANNED, LoggedSet, StoredSet
+from gateway.domain.sets import UNPLANNED, LoggedSet, StoredSet, newest_only
 from gateway.tables import workout_sets
+from shared.db import AsyncDatabase
+from shared.walls import Sight
 
 _COLUMNS = (
     "slot, exercise_name, set_index, weight_kg, reps, seconds, is_warmup, is_benchmark, is_deleted, metadata,"
     " client_rev, device_id, updated_time"
 )
+_KEY = "athlete_id, session_id, slot, exercise_name, set_index"
 
-# It finds the session and the slot that the plan gives to each exercise, writes what is not older than what is there,
-# and answers what is kept, or why nothing is. KEY SHARE, which the foreign key takes anyway, waits for a completion
-# under way, and then sees it. Device ids are compared byte by byte, whatever language the database sorts by.
-_LOG_SETS = text(f"""
-WITH session AS MATERIALIZED (
-  SELECT athlete_id, session_id, planned_slots, completed_time,
-    coalesce(completed_time < now() - :correction, false) AS is_done,
-    status = 'ABANDONED' AND started_time < now() - :late AS is_given_up
-  FROM session.sessions
-  WHERE athlete_id = :athlete_id AND session_id = :session_id
-  FOR KEY SHARE
+
+def _log_sets(skip_locked: str) -> TextClause:
+    """Writes what is not older than what is there, and answers what is kept, or why nothing is.
+
+    KEY SHARE, which the foreign key takes anyway, meets a completion under way: the statement waits for it, and then
+    sees it, or passes it over. Sets are written in one order: then two statements cannot deadlock. Device ids are
+    compared byte by byte, whatever language the database sorts by.
+    """
+    return text(f"""
+WITH asked AS (
+  SELECT * FROM unnest(
+    CAST(:athlete_ids AS uuid[]), CAST(:session_ids AS uuid[]), CAST(:corrections AS interval[]),
+    CAST(:lates AS interval[])) AS one(athlete_id, session_id, correction, late)
+), session AS MATERIALIZED (
+  SELECT s.athlete_id, s.session_id, s.planned_slots, s.completed_time,
+    coalesce(s.completed_time < now() - asked.correction, false) AS is_done,
+    s.status = 'ABANDONED' AND s.started_time < now() - asked.late AS is_given_up
+  FROM asked JOIN session.sessions AS s USING (athlete_id, session_id)
+  FOR KEY SHARE OF s {skip_locked}
 ), sent AS MATERIALIZED (
-  SELECT s.athlete_id, s.session_id, coalesce(s.planned_slots ->> r.exercise_name, '{UNPLANNED}') AS slot, r.*
+  SELECT s.planned_slots, r.*, coalesce(s.planned_slots ->> r.exercise_name, '{UNPLANNED}') AS slot
   FROM session s
-  CROSS JOIN jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(
-    exercise_name text, set_index smallint, weight_kg numeric, reps smallint, seconds int, is_warmup boolean,
-    is_benchmark boolean, is_deleted boolean, metadata jsonb, client_rev int, device_id text)
+  JOIN jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(
+    athlete_id uuid, session_id uuid, exercise_name text, set_index smallint, weight_kg numeric, reps smallint,
+    seconds int, is_warmup boolean, is_benchmark boolean, is_deleted boolean, metadata jsonb, client_rev int,
+    device_id text) ON (s.athlete_id, s.session_id) = (r.athlete_id, r.session_id)
   WHERE NOT s.is_done AND NOT s.is_given_up
 ), written AS (
   INSERT INTO session.workout_sets AS kept (athlete_id, session_id, {_COLUMNS})
-  SELECT athlete_id, session_id, slot, exercise_name, set_index, weight_kg, reps, seconds, is_warmup, is_benchmark,
-    is_deleted, metadata, client_rev, device_id, clock_timestamp()
+  SELECT {_KEY}, weight_kg, reps, seconds, is_warmup, is_benchmark, is_deleted, metadata, client_rev, device_id,
+    clock_timestamp()
   FROM sent
-  ON CONFLICT (athlete_id, session_id, slot, exercise_name, set_index) DO UPDATE SET
+  ORDER BY {_KEY}
+  ON CONFLICT ({_KEY}) DO UPDATE SET
     weight_kg = excluded.weight_kg, reps = excluded.reps, seconds = excluded.seconds,
     is_warmup = excluded.is_warmup, is_benchmark = excluded.is_benchmark, is_deleted = excluded.is_deleted,
     metadata = excluded.metadata, client_rev = coalesce(excluded.client_rev, kept.client_rev),
     device_id = excluded.device_id, updated_time = excluded.updated_time
   WHERE excluded.client_rev IS NULL OR kept.client_rev IS NULL
     OR (excluded.client_rev, excluded.device_id COLLATE "C") >= (kept.client_rev, kept.device_id COLLATE "C")
-  RETURNING {_COLUMNS}
+  RETURNING athlete_id, session_id, {_COLUMNS}
 ), newer AS (
-  SELECT {_COLUMNS}
-  FROM session.workout_sets
-  WHERE athlete_id = :athlete_id AND session_id = :session_id
-    AND (slot, exercise_name, set_index) IN (SELECT slot, exercise_name, set_index FROM sent)
-    AND (slot, exercise_name, set_index) NOT IN (SELECT slot, exercise_name, set_index FROM written)
+  SELECT kept.athlete_id, kept.session_id, {", ".join(f"kept.{column}" for column in _COLUMNS.split(", "))}
+  FROM sent JOIN session.workout_sets AS kept USING ({_KEY})
+  WHERE ({_KEY}) NOT IN (SELECT {_KEY} FROM written)
 )
-SELECT session.completed_time, session.is_done, session.is_given_up, answer.*
-FROM session LEFT JOIN (SELECT * FROM written UNION ALL SELECT * FROM newer) AS answer ON true
+SELECT session.completed_time, session.is_done, session.is_given_up, session.athlete_id, session.session_id,
+  {_COLUMNS}
+FROM session
+LEFT JOIN (SELECT * FROM written UNION ALL SELECT * FROM newer) AS answer USING (athlete_id, session_id)
 """)  # noqa: S608 - the only things put in are constants
 
 
-async def log(
-    connection: AsyncConnection,
-    athlete_id: UUID,
-    session_id: UUID,
-    logged: Sequence[LoggedSet],
-    windows: Windows,
-) -> tuple[list[StoredSet], datetime | None]:
-    """Upserts sets; answers them as they are kept now, and when the session was completed, if it was.
+_LOG_AND_WAIT, _LOG_WHAT_IS_FREE = _log_sets(""), _log_sets("SKIP LOCKED")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Sets of one session to log, one for each position, and until when they may come."""
+
+    athlete_id: UUID
+    session_id: UUID
+    sets: Sequence[LoggedSet]
+    windows: Windows
+
+
+type Kept = tuple[list[StoredSet], datetime | None]
+"""Sets as they are kept now, and when their session was completed, if it was."""
+
+
+class SetLog:
+    """Logs sets, together with whoever does at the same moment."""
+
+    def __init__(self, database: AsyncDatabase) -> None:
+        self._database = database
+        self._together = Coalescer(self._log_together)
+
+    async def log(self, entry: Entry) -> Kept:
+        """Upserts the sets of one session, all or none.
+
+        Raises SessionNotFound, SessionClosed if it was completed or abandoned too long ago, and DependencyUnavailable.
+        """
+        found = await self._together.load(entry)
+        kept = None if found is None else found.kept(entry)
+        if kept is not None:
+            return kept
+        async with self._database.autocommit(Sight.of([entry.athlete_id])) as connection:
+            return await log(connection, entry)
+
+    async def _log_together(self, entries: Sequence[Entry], _: float) -> list["_Found | None"]:
+        async with self._database.autocommit(Sight.of({entry.athlete_id for entry in entries})) as connection:
+            found = await _log(connection, _LOG_WHAT_IS_FREE, entries)
+        return [found.get((entry.athlete_id, entry.session_id)) for entry in entries]
+
+
+async def log(connection: AsyncConnection, entry: Entry) -> Kept:
+    """Upserts the sets of one session, all or none; waits for whoever completes it.
 
     Raises SessionNotFound, or SessionClosed if the session was completed or abandoned too long ago.
     """
-    # In one order, whatever the order of the device: then two statements for the same sets cannot deadlock.
-    in_order = sorted(logged, key=attrgetter("key"))
-    asked = {
-        "athlete_id": athlete_id,
-        "session_id": session_id,
-        "rows": msgspec.json.encode([_row(one) for one in in_order]).decode(),
-        "correction": windows.correction,
-        "late": windows.late,
-    }
-    rows = (await connection.execute(_LOG_SETS, asked)).all()
-    if not rows:
+    found = (await _log(connection, _LOG_AND_WAIT, [entry])).get((entry.athlete_id, entry.session_id))
+    if found is None:
         raise SessionNotFound
-    session = rows[0]
-    if session.is_done or session.is_given_up:
-        raise windows.closed(completed=session.is_done)
-    if len(rows) == len(logged) and session.slot is not None:
-        return [_stored_set(row) for row in rows], session.completed_time
+    kept = found.kept(entry)
+    if kept is not None:
+        return kept
     # Somebody else logged a newer set meanwhile, which this statement could not see.
-    keys = {one.key for one in logged}
-    kept = await read(connection, athlete_id, session_id)
-    return [stored for stored in kept if stored.logged.key in keys], session.completed_time
+    keys = {one.key for one in entry.sets}
+    stored = await read(connection, entry.athlete_id, entry.session_id)
+    return [one for one in stored if one.logged.key in keys], found.completed_time
+
+
+@dataclass
+class _Found:
+    """A session, and those of the sets sent that are kept in it, as far as the statement saw."""
+
+    completed_time: datetime | None
+    is_done: bool
+    is_given_up: bool
+    sets: dict[tuple[str, int], StoredSet] = field(default_factory=dict)
+
+    def kept(self, entry: Entry) -> Kept | None:
+        """The sets of an entry as they are kept; None if the statement did not see all. Raises SessionClosed."""
+        if self.is_done or self.is_given_up:
+            raise entry.windows.closed(completed=self.is_done)
+        sets = [self.sets[one.key] for one in entry.sets if one.key in self.sets]
+        return (sets, self.completed_time) if len(sets) == len(entry.sets) else None
+
+
+async def _log(
+    connection: AsyncConnection, statement: TextClause, entries: Sequence[Entry]
+) -> dict[tuple[UUID, UUID], _Found]:
+    """Logs sets of different sessions or, as if they came one after the other, of the same."""
+    entry_of = {(entry.athlete_id, entry.session_id): entry for entry in entries}
+    sets: dict[tuple[UUID, UUID], list[LoggedSet]] = {session: [] for session in entry_of}
+    for entry in entries:
+        sets[entry.athlete_id, entry.session_id] += entry.sets
+    asked = {
+        "athlete_ids": [entry.athlete_id for entry in entry_of.values()],
+        "session_ids": [entry.session_id for entry in entry_of.values()],
+        "corrections": [entry.windows.correction for entry in entry_of.values()],
+        "lates": [entry.windows.late for entry in entry_of.values()],
+        "rows": msgspec.json.encode(
+            [_row(*at, one) for at, sent in sets.items() for one in newest_only(sent)]
+        ).decode(),
+    }
+    found: dict[tuple[UUID, UUID], _Found] = {}
+    for row in await connection.execute(statement, asked):
+        at = (row.athlete_id, row.session_id)
+        session = found.setdefault(at, _Found(row.completed_time, row.is_done, row.is_given_up))
+        if row.slot is not None:
+            stored = _stored_set(row)
+            session.sets[stored.logged.key] = stored
+    return found
 
 
 async def read(connection: AsyncConnection, athlete_id: UUID, session_id: UUID) -> list[StoredSet]:
@@ -104,8 +191,10 @@ async def read(connection: AsyncConnection, athlete_id: UUID, session_id: UUID) 
     return [_stored_set(row) for row in rows]
 
 
-def _row(logged: LoggedSet) -> Mapping[str, object]:
+def _row(athlete_id: UUID, session_id: UUID, logged: LoggedSet) -> Mapping[str, object]:
     return {
+        "athlete_id": athlete_id,
+        "session_id": session_id,
         "exercise_name": logged.exercise_name,
         "set_index": logged.set_index,
         "weight_kg": logged.weight_kg,

@@ -26,6 +26,7 @@ from gateway.domain.session import (
     Windows,
 )
 from gateway.domain.sets import LoggedSet, StoredSet
+from gateway.sets_store import Entry, SetLog
 from gateway.tables import athletes, sessions, workout_sets
 from shared.db import AsyncDatabase
 from shared.walls import EVERYONE, Sight
@@ -45,6 +46,7 @@ class SessionStore:
 
     def __init__(self, database: AsyncDatabase) -> None:
         self._database = database
+        self._set_log = SetLog(database)
 
     async def start(self, session: Session, events: Sequence[Event]) -> Session | None:
         """Stores a new session with its events. Answers the session that has this id already, if there is one."""
@@ -130,8 +132,7 @@ class SessionStore:
         Answers these sets as they are kept now, and when the session was completed, if it was.
         Raises SessionNotFound, or SessionClosed if the session was completed or abandoned too long ago.
         """
-        async with self._database.autocommit(Sight.of([athlete_id])) as connection:
-            return await sets_store.log(connection, athlete_id, session_id, logged, windows)
+        return await self._set_log.log(Entry(athlete_id, session_id, logged, windows))
 
     async def complete(
         self, athlete_id: UUID, session_id: UUID, logged: Sequence[LoggedSet], notes: Notes, settle: Settle
@@ -146,7 +147,7 @@ class SessionStore:
             if session.status is Status.COMPLETED:
                 return session, ()
             if logged:
-                await sets_store.log(connection, athlete_id, session_id, logged, UNLIMITED)
+                await sets_store.log(connection, Entry(athlete_id, session_id, logged, UNLIMITED))
             number, now = await _next_number(connection, athlete_id)
             stored_sets = await sets_store.read(connection, athlete_id, session_id)
             completion, events = await settle(session, stored_sets, number, now)

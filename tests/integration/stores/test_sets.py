@@ -19,7 +19,7 @@ import gateway.app
 import gateway.tables
 from gateway.athletes import Athletes
 from gateway.clients import Services
-from gateway.domain.session import Completion, Event, Notes, Session, SessionClosed
+from gateway.domain.session import Completion, Event, Notes, Session, SessionClosed, SessionNotFound
 from gateway.domain.sets import UNPLANNED, LoggedSet, StoredSet, newest_only
 from gateway.overlays import Overlays
 from gateway.relay import Relay
@@ -27,8 +27,9 @@ from gateway.rulesets import Rulesets
 from gateway.rulesets_store import RulesetStore
 from gateway.sessions import Sessions
 from gateway.standings import Standings
+from gateway.store import SessionStore
 from shared.clock import SystemClock
-from shared.db import Database
+from shared.db import AsyncDatabase, Database
 from shared.rules_shelf import RulesShelf
 from shared.settings import PeerSettings
 from tests.conftest import behind_walls
@@ -289,7 +290,7 @@ def until_waiting(database_url: str, count: int) -> None:
         pass
 
 
-def test_devices_that_log_the_same_sets_in_opposite_orders_do_not_wait_for_each_other_for_ever(
+def test_gateways_that_log_the_same_sets_in_opposite_orders_do_not_wait_for_each_other_for_ever(
     database_url: str,
 ) -> None:
     session = new_session()
@@ -298,16 +299,85 @@ def test_devices_that_log_the_same_sets_in_opposite_orders_do_not_wait_for_each_
     async def body(stores: Stores) -> None:
         await started(stores, session)
         await stores.sessions.log(ATHLETE, session.session_id, one_order, WINDOWS)
+        other = AsyncDatabase(behind_walls(database_url))
         with psycopg.connect(database_url) as holding:
-            # Each device's statement has to stop at the set in the middle.
+            # Each statement has to stop at the set in the middle.
             holding.execute("SELECT 1 FROM session.workout_sets WHERE set_index = 1 FOR UPDATE")
-            devices = []
-            for count, order in enumerate((one_order, one_order[::-1]), start=1):
-                logging_it = stores.sessions.log(ATHLETE, session.session_id, order, WINDOWS)
-                devices.append(asyncio.create_task(logging_it))
+            logging_them = []
+            gateways = ((stores.sessions, one_order), (SessionStore(other), one_order[::-1]))
+            for count, (gateway, order) in enumerate(gateways, start=1):
+                logging_it = gateway.log(ATHLETE, session.session_id, order, WINDOWS)
+                logging_them.append(asyncio.create_task(logging_it))
                 await asyncio.to_thread(until_waiting, database_url, count)
-        for kept, _ in await asyncio.gather(*devices):
+        for kept, _ in await asyncio.gather(*logging_them):
             assert {stored.logged.key for stored in kept} == {one.key for one in one_order}
+        await other.close()
+
+    with_stores(database_url, body)
+
+
+def test_athletes_who_log_at_the_same_moment_each_hear_of_their_own(database_url: str) -> None:
+    sessions = [replace(new_session(), athlete_id=uuid.uuid4(), session_id=uuid.uuid4()) for _ in range(5)]
+    asked = [(session, replace(SQUAT, reps=reps)) for reps, session in enumerate(sessions, start=1)]
+
+    async def body(stores: Stores) -> None:
+        for session in sessions:
+            await started(stores, session)
+        log = stores.sessions.log
+        known = [log(session.athlete_id, session.session_id, [squat], WINDOWS) for session, squat in asked]
+        unknown = log(ATHLETE, sessions[0].session_id, [SQUAT], WINDOWS)
+        *kept, refused = await asyncio.gather(*known, unknown, return_exceptions=True)
+        assert isinstance(refused, SessionNotFound)
+        for answer, (session, squat) in zip(kept, asked, strict=True):
+            assert not isinstance(answer, BaseException)
+            assert [stored.logged for stored in answer[0]] == [squat]
+            assert await stores.sessions.sets(session.athlete_id, session.session_id) == answer[0]
+
+    with_stores(database_url, body)
+
+
+@FEW
+@given(
+    batches=st.lists(
+        st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3), st.integers(0, 9)), min_size=1, max_size=3),
+        min_size=2,
+        max_size=5,
+    )
+)
+def test_devices_that_log_at_the_same_moment_are_heard_one_after_the_other(
+    database_url: str, batches: list[list[tuple[int, int, int]]]
+) -> None:
+    said = [
+        newest_only(replace(SQUAT, set_index=index, client_rev=rev, reps=reps) for index, rev, reps in batch)
+        for batch in batches
+    ]
+    session = replace(new_session(), session_id=uuid.uuid4())
+
+    async def body(stores: Stores) -> dict[tuple[str, int], LoggedSet]:
+        await started(stores, session)
+        calls = (stores.sessions.log(ATHLETE, session.session_id, batch, WINDOWS) for batch in said)
+        await asyncio.gather(*calls)
+        kept = await stores.sessions.sets(ATHLETE, session.session_id)
+        return {stored.logged.key: stored.logged for stored in kept}
+
+    assert with_stores(database_url, body) == logging(database_url, *said)
+
+
+def test_a_completion_under_way_makes_nobody_else_wait(database_url: str) -> None:
+    held, free = (replace(new_session(), session_id=uuid.uuid4()) for _ in range(2))
+
+    async def body(stores: Stores) -> None:
+        for session in (held, free):
+            await started(stores, session)
+        with psycopg.connect(database_url) as completing:
+            completing.execute("SELECT 1 FROM session.sessions WHERE session_id = %s FOR UPDATE", [held.session_id])
+            waiting, done = (
+                asyncio.create_task(stores.sessions.log(ATHLETE, session.session_id, [SQUAT], WINDOWS))
+                for session in (held, free)
+            )
+            await done
+            assert not waiting.done()
+        await waiting
 
     with_stores(database_url, body)
 
