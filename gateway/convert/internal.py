@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -40,6 +41,8 @@ from gateway.domain.session import (
     TrainingRecorded,
 )
 from shared.rpc import wire
+
+MOST_PRESCRIPTIONS = 4096
 
 # What conditioning hears of.
 type Conditioned = LevelCompleted | LevelFailed | BenchmarkMeasured
@@ -281,6 +284,13 @@ def _ranked(slot: debt_pb.RankedSlot) -> RankedSlot:
 
 
 def _prescription(work: conditioning_pb.Prescription) -> Prescription:
+    return _prescription_of(work.SerializeToString())
+
+
+@lru_cache(MOST_PRESCRIPTIONS)
+def _prescription_of(serialized: bytes) -> Prescription:
+    """Never changed, for it is shared: ladders have few steps."""
+    work = conditioning_pb.Prescription.FromString(serialized)
     return Prescription(
         Conditioning(
             protocol=_PROTOCOLS[work.protocol],

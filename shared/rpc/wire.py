@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from flux.common.v1 import training_pb2
@@ -11,6 +12,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from shared.decision import Decision
 from shared.errors import FieldViolation, InvalidRequest
 from shared.rules_loader import Loaded
+
+MOST_DECISIONS = 4096
 
 
 def to_timestamp(moment: datetime) -> Timestamp:
@@ -53,6 +56,13 @@ def to_decision(decision: Decision) -> training_pb2.Decision:
 
 def from_decision(decision: training_pb2.Decision) -> Decision:
     """A decision that another service made."""
+    return _from_decision(decision.SerializeToString())
+
+
+@lru_cache(MOST_DECISIONS)
+def _from_decision(serialized: bytes) -> Decision:
+    """Never changed, for it is shared: most athletes hear the same few reasons."""
+    decision = training_pb2.Decision.FromString(serialized)
     inputs = decision.inputs
     return Decision(
         subject=decision.subject,
