@@ -139,10 +139,21 @@ def _required(field: Field, in_request: bool) -> bool:
     if not in_request:
         is_message = field.descriptor.type == FieldDescriptorProto.TYPE_MESSAGE
         return not field.says_when_absent if is_message else not field.has_presence
-    lengths = field.rules.string
-    needs_text = lengths.min_len > 0 or lengths.uuid
-    may_be_empty = field.rules.ignore == validate_pb2.IGNORE_IF_ZERO_VALUE
-    return field.rules.repeated.min_items > 0 or (needs_text and not may_be_empty and not field.has_presence)
+    if field.has_presence or field.rules.ignore == validate_pb2.IGNORE_IF_ZERO_VALUE:
+        return False
+    return _refuses_zero(field.rules)
+
+
+def _refuses_zero(rules: validate_pb2.FieldRules) -> bool:
+    """Whether the rules refuse what a field without presence holds when nobody sets it."""
+    numbers = (rules.int32, rules.double)
+    return (
+        rules.repeated.min_items > 0
+        or rules.string.min_len > 0
+        or rules.string.uuid
+        or 0 in rules.enum.not_in
+        or any(bounds.gte > 0 or (bounds.HasField("gt") and bounds.gt >= 0) for bounds in numbers)
+    )
 
 
 def _enum(enum: Enum) -> Schema:

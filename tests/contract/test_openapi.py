@@ -51,6 +51,8 @@ def test_what_a_request_requires_is_required_with_its_bounds(schemas: dict[str, 
     check_in = schemas["flux.common.v1.CheckIn"]
     assert check_in["required"] == ["knee_pain", "energy"]
     assert (check_in["properties"]["energy"]["minimum"], check_in["properties"]["energy"]["maximum"]) == (0, 10)
+    benchmark = schemas["flux.session.v1.RecordBenchmarkRequest"]
+    assert benchmark["required"] == ["benchmark_id", "protocol", "average_watts"]  # zero is outside their bounds
     sets = schemas["flux.session.v1.LogSetsRequest"]["properties"]["sets"]
     assert (sets["minItems"], sets["maxItems"]) == (1, 256)
 

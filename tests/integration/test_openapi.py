@@ -1,9 +1,12 @@
 """The OpenAPI document is what the front door serves, says what the front door does, and shows what it answered."""
 
 import json
+import os
 import re
 import subprocess
 import sys
+import uuid
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,8 @@ import pytest
 from gateway.openapi import served as openapi
 from tests.client import logged
 from tests.conftest import Stack
+from tests.integration import openapi_hooks
+from tests.tokens import bearer
 
 RECORDED = Path(str(openapi.EXAMPLES))
 SESSION = "11111111-1111-4111-8111-111111111111"
@@ -32,23 +37,29 @@ VARYING = re.compile(
 class Recorder:
     """Calls the front door, and keeps each call's request and answer by operation id."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, front_door: httpx.Client) -> None:
+        self._front_door = front_door
         self.seen: dict[str, dict[str, Any]] = {}
 
     def get(self, operation: str, path: str) -> Any:
-        return self._keep(operation, None, httpx.get(self._url + path))
+        return self._keep(operation, "GET", path)
 
     def post(self, operation: str, path: str, body: dict[str, Any]) -> Any:
-        return self._keep(operation, body, httpx.post(self._url + path, json=body))
+        return self._keep(operation, "POST", path, body)
 
     def delete(self, operation: str, path: str) -> Any:
-        return self._keep(operation, None, httpx.delete(self._url + path))
+        return self._keep(operation, "DELETE", path)
 
-    def _keep(self, operation: str, body: dict[str, Any] | None, answer: httpx.Response) -> Any:
+    def send(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """A call of which nothing is kept."""
+        answer = self._front_door.request(method, path, json=body)
         assert answer.status_code == 200, answer.text
-        self.seen[operation] = ({} if body is None else {"request": body}) | {"response": answer.json()}
         return answer.json()
+
+    def _keep(self, operation: str, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        answer = self.send(method, path, body)
+        self.seen[operation] = ({} if body is None else {"request": body}) | {"response": answer}
+        return answer
 
 
 def a_day(recorder: Recorder) -> None:
@@ -73,7 +84,7 @@ def a_day(recorder: Recorder) -> None:
     recorder.get("Session_GetOpenSession", "/v1/sessions:open")
     recorder.post("Session_CompleteSession", f"/v1/sessions/{SESSION}:complete", {"summary_notes": "Knee still sore."})
     recorder.get("Session_GetSession", f"/v1/sessions/{SESSION}")
-    httpx.post(recorder._url + "/v1/sessions", json={"check_in": SORE, "session_id": ABANDONED})
+    recorder.send("POST", "/v1/sessions", {"check_in": SORE, "session_id": ABANDONED})
     recorder.post("Session_AbandonSession", f"/v1/sessions/{ABANDONED}:abandon", {})
     recorder.get("Session_ListSessions", "/v1/sessions?page_size=2")
     recorder.get("Session_GetAthleteState", "/v1/athlete/state")
@@ -82,7 +93,6 @@ def a_day(recorder: Recorder) -> None:
     recorder.post("Session_RecordBenchmark", "/v1/athlete/benchmarks", benchmark)
     recorder.get("Session_ListBenchmarks", "/v1/athlete/benchmarks")
     recorder.get("Session_ListExercises", "/v1/exercises")
-    recorder.delete("Session_DeleteAthlete", "/v1/athlete")
 
 
 @pytest.fixture
@@ -94,8 +104,10 @@ def served(front_door: str) -> dict[str, Any]:
 
 
 def test_examples_are_what_the_front_door_answers(fresh_stack: Stack, request: pytest.FixtureRequest) -> None:
-    recorder = Recorder(fresh_stack.url)
-    a_day(recorder)
+    with httpx.Client(base_url=fresh_stack.url) as front_door:
+        recorder = Recorder(front_door)
+        a_day(recorder)
+        recorder.delete("Session_DeleteAthlete", "/v1/athlete")
     if request.config.getoption("--regenerate"):
         before = openapi.examples()
         # Where only moments and ids differ, the record stays as it was.
@@ -127,12 +139,39 @@ def test_operations_are_the_calls_that_envoy_takes(served: dict[str, Any], front
 
 
 def test_the_front_door_does_what_the_document_says(fresh_stack: Stack, tmp_path: Path) -> None:
-    """No undocumented status, no answer off its schema, no 5xx, for valid and invalid requests."""
+    """Every operation gives real answers and refusals: none undocumented, none off its schema, no 5xx."""
+    athlete = uuid.uuid4()
+    header = bearer(fresh_stack.signer.token(athlete))
+    with httpx.Client(base_url=fresh_stack.url, headers=header) as front_door:
+        a_day(Recorder(front_door))  # so that there is something to answer
+    report = tmp_path / "report.ndjson"
     checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
     command = [
         str(Path(sys.executable).with_name("schemathesis")),
-        *("run", f"{fresh_stack.url}/openapi.json", "--checks", checks, "--seed", "1", "--max-examples", "10"),
-        *("--phases", "examples,coverage,fuzzing", "--no-color", "--generation-database", ":memory:"),
+        *("run", f"{fresh_stack.url}/openapi.json", "--checks", checks, "--seed", "1", "--max-examples", "4"),
+        *("--phases", "examples,coverage,fuzzing", "--no-color", "--generation-database", ":memory:", "--workers", "2"),
+        *("--report", "ndjson", "--report-ndjson-path", str(report)),
     ]
-    run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    variables = {
+        "SCHEMATHESIS_HOOKS": openapi_hooks.__name__,
+        openapi_hooks.DATA_DIR: str(fresh_stack.sockets.parent),
+        openapi_hooks.ATHLETE: str(athlete),
+    }
+    run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=os.environ | variables, check=False)
     assert run.returncode == 0, run.stdout[-6000:] + run.stderr[-2000:]
+    answered = statuses(report)
+    served = httpx.get(f"{fresh_stack.url}/openapi.json").json()["paths"]
+    for operation in (f"{verb.upper()} {path}" for path in served for verb in served[path]):
+        # By a good token, and by an invented one.
+        assert {200, 401} <= answered[operation].keys(), (operation, answered[operation])
+
+
+def statuses(report: Path) -> dict[str, Counter[int]]:
+    """How often each operation was answered with each status, as Schemathesis has recorded it."""
+    found: dict[str, Counter[int]] = defaultdict(Counter)
+    for event in map(json.loads, report.read_text("utf-8").splitlines()):
+        if recorder := event.get("ScenarioFinished", {}).get("recorder"):
+            found[recorder["label"]].update(
+                each["response"]["status_code"] for each in recorder.get("interactions", {}).values()
+            )
+    return found

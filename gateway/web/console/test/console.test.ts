@@ -10,6 +10,7 @@ import { createFluxClient, SessionStatus } from "@flux-engine/client";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, expect, inject, test } from "vitest";
 import { launch, Visitor } from "./browser.js";
+import { tokenOf } from "./tokens.js";
 
 const frontDoor = inject("frontDoor");
 const client = createFluxClient({ baseUrl: frontDoor });
@@ -348,14 +349,6 @@ async function text(path: string): Promise<string> {
 
 function integrity(page: string): string {
   return `sha256-${createHash("sha256").update(page).digest("base64")}`;
-}
-
-/** A token of a local run for any athlete. */
-async function tokenOf(athlete: string): Promise<string> {
-  const { stdout } = await promisify(execFile)("uv", ["run", "flux", "token", "--athlete", athlete, "--data-dir", inject("dataDir")], {
-    cwd: join(import.meta.dirname, "../../../.."),
-  });
-  return stdout.trim();
 }
 
 /** The same token with claims that its signature does not cover, as one that is no longer good. */
