@@ -35,8 +35,6 @@ from tests.front_doors import administration_of
 from tests.integration import service_helpers
 from tests.integration.service_helpers import refusal
 
-module_database_url = service_helpers.module_database_url
-
 SERVICES = ("readiness", "debt", "conditioning")
 LISTENERS = (*SERVICES, "gateway")
 RULES_OF_OPERATORS = "flux.rules.v1.RulesService"
