@@ -10,9 +10,10 @@ import pytest
 from shared.db import Database
 from tests.client import native
 from tests.conftest import Stack, behind_walls
-from tests.integration.metered import PARTS, Metered, free_ports
+from tests.integration.metered import PARTS, Metered
 from tests.integration.ruleset_helpers import Trainee
 from tests.integration.service_helpers import database_named, execute
+from tests.ports import free_ports
 
 
 @pytest.fixture(scope="module")

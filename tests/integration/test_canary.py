@@ -12,8 +12,8 @@ import httpx
 from shared.walls import SCHEMAS
 from tests.client import logged
 from tests.conftest import Stack
-from tests.integration.metered import free_ports
 from tests.integration.service_helpers import execute
+from tests.ports import free_ports
 from tests.tokens import bearer
 
 CANARY = "canary-7f3a9d"
