@@ -256,9 +256,10 @@ def _text(path: Path) -> str:
 
 def _can_be_compared(debt: str, conditioning: str) -> bool:
     try:
-        rotations = yaml.safe_load(debt)["rotations"]
+        rotations = yaml.load(debt, Loader=yaml.CSafeLoader)["rotations"]
         lists = all(isinstance(slots, list) for slots in rotations.values())
         names = (name for slots in rotations.values() for name in slots)
-        return lists and all(isinstance(name, str) for name in (*names, yaml.safe_load(conditioning)["equipment"]))
+        equipment = yaml.load(conditioning, Loader=yaml.CSafeLoader)["equipment"]
+        return lists and all(isinstance(name, str) for name in (*names, equipment))
     except (yaml.YAMLError, TypeError, KeyError, AttributeError):
         return False

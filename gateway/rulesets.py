@@ -198,7 +198,8 @@ class Rulesets:
 def check_agreement(session: Loaded[SessionRules], debt: str, conditioning: str) -> None:
     """Returns if session rules fit the YAML of the others, which their services accept. Raises RulesError."""
     texts = {"session": session.text, "debt": debt, "conditioning": conditioning}
-    rotations, equipment = yaml.safe_load(debt)["rotations"], yaml.safe_load(conditioning)["equipment"]
+    rotations = yaml.load(debt, Loader=yaml.CSafeLoader)["rotations"]
+    equipment = yaml.load(conditioning, Loader=yaml.CSafeLoader)["equipment"]
     _raise(
         [
             Problem(f"{service}.yaml", line_of(texts[service], path), message)

@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import psycopg
@@ -21,12 +21,14 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from shared import tracing
 from shared.errors import DependencyUnavailable
 from shared.settings import TRANSACTION
 from shared.walls import Sight
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 POOL_SIZE = 8
 POOL_TIMEOUT_SECONDS = 2.0
@@ -101,27 +103,29 @@ class AsyncDatabase:
     """Access to one database from an event loop."""
 
     def __init__(self, url: str, *, pooler: str = "") -> None:
+        from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 - slow; services with threads go without
+
         options = _pool_options(_AsyncSightedCursor, pooler)
-        self._engine: AsyncEngine = create_async_engine(_with_driver(url), **options)
+        self._engine = create_async_engine(_with_driver(url), **options)
         tracing.watch(self._engine.sync_engine)
         self._in_transactions = self._engine.execution_options(isolation_level="READ COMMITTED")
 
     @asynccontextmanager
-    async def autocommit(self, sight: Sight | None = None) -> AsyncIterator[AsyncConnection]:
+    async def autocommit(self, sight: Sight | None = None) -> AsyncIterator["AsyncConnection"]:
         """A connection whose statements stand alone; they see rows of athletes only by `sight`."""
         with _unavailable_when_lost(), _seeing(sight):
             async with self._engine.connect() as connection:
                 yield connection
 
     @asynccontextmanager
-    async def transaction(self, sight: Sight | None = None) -> AsyncIterator[AsyncConnection]:
+    async def transaction(self, sight: Sight | None = None) -> AsyncIterator["AsyncConnection"]:
         """A connection in a transaction, committed at the end unless something was raised."""
         with _unavailable_when_lost(), _seeing(sight):
             async with self._in_transactions.begin() as connection:
                 yield connection
 
     @asynccontextmanager
-    async def snapshot(self, sight: Sight | None = None) -> AsyncIterator[AsyncConnection]:
+    async def snapshot(self, sight: Sight | None = None) -> AsyncIterator["AsyncConnection"]:
         """A connection whose statements all see the database as it is at the first of them."""
         with _unavailable_when_lost(), _seeing(sight):
             async with self._engine.execution_options(isolation_level="REPEATABLE READ").begin() as connection:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import psycopg
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from sqlalchemy.engine import make_url
 
 from shared.walls import MIGRATOR, SCHEMAS, owner, runtime
 
@@ -44,6 +43,8 @@ def apply(database_url: str) -> None:
 
 def as_runtime(database_url: str, schema: str) -> str:
     """A URL by which the same user, an administrator, is no more than the service of a schema."""
+    from sqlalchemy.engine import make_url  # noqa: PLC0415 - slow, and few who import this have use for it
+
     url = make_url(database_url)
     walls = {"role": runtime(schema), **TIMEOUTS}
     options = " ".join(

@@ -11,6 +11,7 @@ import types
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum
+from functools import cache
 from importlib.resources.abc import Traversable
 from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 
@@ -121,6 +122,12 @@ def _beyond_rules(text: str, file: str) -> Iterator[Problem]:
             yield Problem(file, line, f"rules have no tags such as {tag!r}; write the value alone")
 
 
+@cache
+def _hints(shape: type) -> Mapping[str, Any]:
+    """The types of the fields of a dataclass, which are looked up in every part of a document that has its form."""
+    return get_type_hints(shape)
+
+
 class _Reader:
     """Walks YAML nodes along a type and collects problems; what it returns counts only if there are none."""
 
@@ -157,7 +164,7 @@ class _Reader:
                 self.check_meaning(item, (*path, index))
 
     def _read_dataclass(self, node: yaml.Node, shape: type, path: Path) -> Any:
-        hints = get_type_hints(shape)
+        hints = _hints(shape)
         known = {field.name: field for field in fields(shape)}
         values = {}
         for key, child in self._entries(node, path):

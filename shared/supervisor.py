@@ -76,7 +76,7 @@ class Supervisor:
             self.check()
             if time.monotonic() > until:
                 return False
-            time.sleep(0.02)
+            time.sleep(0.05)  # what is waited for needs the processor more than who asks for it
         return True
 
     def last_lines(self, program: Program) -> list[str] | None:

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from typing import Self
 from uuid import UUID
 
-from alembic import op
-
 # The schema of each part that has one.
 SCHEMAS = {"readiness_svc": "readiness", "debt_svc": "debt", "conditioning_svc": "conditioning", "gateway": "session"}
 # Logs in to migrate: it may become the owner of each schema, and is nothing by itself.
@@ -55,21 +53,27 @@ EVERYONE = Sight("flux.everyone", "on")
 
 def allow(schema: str, table: str, privileges: Iterable[str]) -> None:
     """Allows the runtime role of `schema` these statements on a table."""
-    op.execute(f"GRANT {', '.join(privileges)} ON {schema}.{table} TO {runtime(schema)}")
+    _execute(f"GRANT {', '.join(privileges)} ON {schema}.{table} TO {runtime(schema)}")
 
 
 def only_of_athletes(schema: str, table: str) -> None:
     """Hides the rows of a table, also from its owner, but for those of the athletes that the transaction names."""
-    op.execute(f"ALTER TABLE {schema}.{table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")
+    _execute(f"ALTER TABLE {schema}.{table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")
     # Asked for once in a statement, not once in a row. A setting that was made before is empty afterwards, not absent.
     named = "SELECT CAST(nullif(current_setting('flux.athletes', true), '') AS uuid[])"
-    op.execute(f"CREATE POLICY of_athletes ON {schema}.{table} USING (athlete_id = ANY (CAST(({named}) AS uuid[])))")
+    _execute(f"CREATE POLICY of_athletes ON {schema}.{table} USING (athlete_id = ANY (CAST(({named}) AS uuid[])))")
 
 
 def also_of_everyone(schema: str, table: str, commands: Iterable[str]) -> None:
     """Lets these statements see all rows of a table when the transaction says so."""
     for command in commands:
-        op.execute(
+        _execute(
             f"CREATE POLICY {command.lower()}_of_everyone ON {schema}.{table} FOR {command}"
             " USING ((SELECT current_setting('flux.everyone', true)) = 'on')"
         )
+
+
+def _execute(statement: str) -> None:
+    from alembic import op  # noqa: PLC0415 - slow, and who only asks for roles has no use for it
+
+    op.execute(statement)

@@ -22,6 +22,7 @@ from shared import embedded_postgres, grants
 from shared.settings import DatabaseSettings
 from shared.supervisor import Supervisor
 from shared.walls import SCHEMAS, runtime
+from tests.ports import free_port
 from tests.tokens import Signer
 
 TEMPLATE = "migrated"
@@ -124,7 +125,8 @@ class Stack:
     def __init__(
         self, data_dir: Path, cache: Path, *arguments: str, variables: Mapping[str, str] | None = None
     ) -> None:
-        command = [sys.executable, "-m", "shared.cli", "up", "--port", "0", "--data-dir", str(data_dir), *arguments]
+        where = ["--port", str(free_port()), "--data-dir", str(data_dir)]
+        command = [sys.executable, "-m", "shared.cli", "up", *where, *arguments]
         environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(cache), **(variables or {})}
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment

@@ -19,6 +19,7 @@ from gateway.envoy.settings import FrontDoor
 from shared import embedded_python
 from shared.local_identity import LOCAL_ISSUER
 from tests.conftest import Stack
+from tests.ports import free_port
 
 
 @dataclass(frozen=True)
@@ -65,11 +66,9 @@ def status_of(address: str, request: bytes) -> int:
 
 def settings_of(stack: Stack, run_dir: Path) -> FrontDoor:
     """The settings of a front door that believes whom the stack believes."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
     return FrontDoor.from_environment(
         {
-            "FLUX_FRONT_PORT": str(port),
+            "FLUX_FRONT_PORT": str(free_port()),
             "FLUX_GATEWAY_TARGET": f"unix:{stack.sockets / 'gateway'}",
             "FLUX_RUN_DIR": str(run_dir),
             "FLUX_AUTH_ISSUER": LOCAL_ISSUER,

@@ -6,6 +6,7 @@ anybody would, in an environment of its own, and dies with it.
 
 import ctypes
 import gc
+import importlib
 import json
 import os
 import runpy
@@ -18,6 +19,7 @@ from typing import Self
 
 from shared import crashpoints
 from shared.clock import SystemClock
+from shared.walls import SCHEMAS
 from tests.faults import sabotage
 
 _PR_SET_PDEATHSIG = 1
@@ -89,8 +91,9 @@ def main() -> None:
 
 
 def _read_modules() -> None:
-    import shared.rpc.aio_server
-    import shared.rpc.server  # noqa: F401
+    services = [f"{service}.app" for service in SCHEMAS]
+    for name in ("shared.rpc.server", "shared.rpc.aio_server", "gateway.envoy.files", *services):
+        importlib.import_module(name)
 
 
 def _become(order: Order) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from shared.supervisor import Program
 from shared.walls import SCHEMAS
 from tests.faults.nursery import Order
 from tests.next_version import CHECKOUT
+from tests.ports import free_port
 
 FRONT_DOOR = "envoy"
 SECOND = "@2"
@@ -271,7 +271,7 @@ async def new_stack(
         identity.prepare(SystemClock().now())
         cluster = embedded_postgres.prepare(data_dir / "postgres", sockets / "pg")
         programs = Programs(data_dir, sockets, identity)
-        stack = FaultyStack(programs, cluster, _free_port(), twists, is_twofold=is_twofold)
+        stack = FaultyStack(programs, cluster, free_port(), twists, is_twofold=is_twofold)
         try:
             await stack.start_postgres()
             embedded_postgres.create_database(cluster)
@@ -289,8 +289,3 @@ async def running_stack(
     async with new_stack(twists, is_twofold=is_twofold) as stack:
         await stack.heal()
         yield stack
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])

@@ -1,10 +1,7 @@
 """A stack whose metrics can be read, as Prometheus would."""
 
-import os
-import socket
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
 
 import httpx
 import psutil
@@ -54,13 +51,3 @@ def eventually(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < until, "it never came to be"
         time.sleep(0.05)
-
-
-def free_ports(count: int) -> int:
-    """The first of so many ports in a row that are free, of those that the system hands out to nobody by itself."""
-    for first in range(20_000 + os.getpid() % 10_000, 32_000, count):
-        with ExitStack() as taken, suppress(OSError):
-            for port in range(first, first + count):
-                taken.enter_context(socket.create_server(("127.0.0.1", port)))
-            return first
-    raise AssertionError("no port is free")

@@ -2,10 +2,11 @@
 
 import asyncio
 import tempfile
+import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent import futures
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
@@ -29,13 +30,16 @@ import conditioning_svc.domain
 import debt_svc.app
 import debt_svc.convert
 import debt_svc.domain
+import gateway.app
+import gateway.tables
 import readiness_svc.app
 import readiness_svc.convert
 import readiness_svc.domain
 from conditioning_svc.rules import ConditioningRules
 from debt_svc.rules import DebtRules
 from gateway.athlete_store import AthleteStore
-from gateway.clients import Targets
+from gateway.athletes import Athletes
+from gateway.clients import Services, Targets
 from gateway.convert import internal
 from gateway.domain.composition import compose
 from gateway.domain.inputs import Inputs
@@ -45,14 +49,22 @@ from gateway.domain.sets import StoredSet
 from gateway.domain.settlement import settle
 from gateway.outbox import Outbox
 from gateway.overlay_store import OverlayStore
+from gateway.overlays import Overlays
+from gateway.relay import Relay
 from gateway.rules import SessionRules
+from gateway.rulesets import Rulesets
+from gateway.rulesets_store import RulesetStore
+from gateway.sessions import Sessions
+from gateway.standings import Standings
 from gateway.store import SessionStore
 from readiness_svc.rules import ReadinessRules
 from shared import embedded_postgres, rules_loader
-from shared.db import AsyncDatabase
+from shared.clock import SystemClock
+from shared.db import AsyncDatabase, Database
 from shared.rpc.guard import AsyncGuardInterceptor, Guard, GuardInterceptor, Identify
 from shared.rpc.options import SERVER_OPTIONS
-from shared.settings import ServiceSettings
+from shared.rules_shelf import RulesShelf
+from shared.settings import PeerSettings, ServiceSettings
 from tests.conftest import behind_walls
 
 READINESS = rules_loader.load(files("readiness_svc") / "rules.yaml", ReadinessRules)
@@ -167,6 +179,34 @@ def with_stores[T](database_url: str, body: Callable[[Stores], Awaitable[T]]) ->
     return asyncio.run(run())
 
 
+@asynccontextmanager
+async def use_cases(stores: Stores, database_url: str, targets: Targets) -> AsyncIterator[tuple[Sessions, Relay]]:
+    """The gateway's use cases on these stores, which know the rules in force, and what delivers their events."""
+    database = Database(behind_walls(database_url))
+    services = Services(targets, time.monotonic, PeerSettings())
+    try:
+        shelf = RulesShelf(gateway.app.versions(), gateway.tables.rules, database)
+        rulesets = Rulesets(RulesetStore(database), shelf, services)
+        await rulesets.refresh()
+        relay = Relay(stores.outbox, services)
+        sessions = Sessions(
+            rulesets=rulesets,
+            overlays=Overlays(stores.overlays, rulesets),
+            services=services,
+            standings=Standings(services, stores.outbox, relay),
+            store=stores.sessions,
+            outbox=stores.outbox,
+            relay=relay,
+            athletes=Athletes(stores.athletes, uuid.uuid4),
+            clock=SystemClock(),
+            new_id=uuid.uuid4,
+        )
+        yield sessions, relay
+    finally:
+        await services.close()
+        database.close()
+
+
 # The database, from beside.
 
 
@@ -181,15 +221,6 @@ def move_back(database_url: str, column: str, span: timedelta) -> None:
     """Makes a moment of every session lie further in the past, as if `span` had passed since."""
     statement = f"UPDATE session.sessions SET {column} = {column} - %(span)s RETURNING 1"  # noqa: S608 - our own words
     assert execute(database_url, statement, span=span)
-
-
-@pytest.fixture(scope="module")
-def module_database_url(postgres: str, migrated_template: str) -> Iterator[str]:
-    """URL of a migrated database that the tests of one module share."""
-    name = f"module_{uuid.uuid4().hex}"
-    execute(postgres, f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
-    yield database_named(postgres, name)
-    execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

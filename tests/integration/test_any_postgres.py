@@ -3,7 +3,6 @@
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -28,6 +27,7 @@ from tests.client import native
 from tests.conftest import Stack
 from tests.integration.ruleset_helpers import Trainee, one_set, planned
 from tests.integration.test_backup import flux, rows
+from tests.ports import free_port
 from tests.tokens import Signer
 
 POOLER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
@@ -103,8 +103,7 @@ def test_whole_days_through_a_pooler_in_transaction_mode(
     identity.prepare(SystemClock().now())
     supervisor = Supervisor(folder / "logs")
     programs = Programs(folder, folder, identity)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     try:
         for service in SCHEMAS:
             supervisor.start(programs.service(service, pooled))

@@ -25,6 +25,7 @@ from shared.local_identity import DEVELOPMENT_ATHLETE
 from tests.conftest import Stack
 from tests.contract.descriptors import HTTP, Method, methods
 from tests.integration.service_helpers import socket_folder
+from tests.ports import free_port
 from tests.tokens import Signer, bad_tokens, bearer
 
 SOMEBODY = uuid.uuid4()
@@ -87,9 +88,8 @@ def keys_served(signer: Signer) -> Iterator[str]:
 def deployment(stack: Stack) -> Iterator[Door]:
     """A front door and a gateway that believe an issuer elsewhere, on the services and the database of the stack."""
     signer = Signer()
-    with socket_folder() as folder, keys_served(signer) as jwks, socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-        probe.close()
+    with socket_folder() as folder, keys_served(signer) as jwks:
+        port = free_port()
         target = f"unix:{folder}/gateway"
         settings = {
             "FLUX_AUTH_ISSUER": signer.issuer,

@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,9 @@ import httpx
 from shared.walls import SCHEMAS
 from tests.client import logged
 from tests.conftest import Stack
-from tests.integration.metered import free_ports
+from tests.integration.metered import eventually
 from tests.integration.service_helpers import execute
+from tests.ports import free_ports
 from tests.tokens import bearer
 
 CANARY = "canary-7f3a9d"
@@ -31,7 +31,9 @@ def test_a_run_tells_nothing_of_its_athletes(data_dir: Path, bytecode_cache: Pat
         refused += [httpx.get(f"{stack.url}/user/state", headers=bearer(f"{token[:-4]}{bad}")) for bad in ("AAAA", "")]
         errors = bugs(client, stack.database_url)
     metrics = "".join(httpx.get(f"http://127.0.0.1:{port + index}/metrics").text for index in range(5))
-    time.sleep(2)  # Envoy writes what it has served twice a second, and not at its end
+    # Envoy writes what it has served now and then, and not at its end.
+    asked = {answer.headers["x-request-id"] for answer in (*accepted, *refused, *errors)}
+    eventually(lambda: asked <= requests_in((data_dir / "logs" / "envoy.log").read_bytes()))
     stack.stop()
     assert {answer.status_code for answer in accepted} == {200}
     assert {answer.status_code // 100 for answer in refused} == {4}
@@ -105,8 +107,13 @@ def every_request_is_logged(said: dict[str, bytes], answers: list[httpx.Response
     """Every process but PostgreSQL writes one JSON object per line, of one form, and Envoy one per request."""
     lines = {part: lines_of(said, part) for part in (*SCHEMAS, "envoy")}
     assert all({"time", "level", "logger", "message"} <= set(line) for written in lines.values() for line in written)
-    logged_requests = {line["request_id"] for line in lines["envoy"] if line["logger"] == "access"}
-    assert {answer.headers["x-request-id"] for answer in answers} <= logged_requests
+    assert {answer.headers["x-request-id"] for answer in answers} <= requests_in(said["envoy.log"])
+
+
+def requests_in(log: bytes) -> set[str]:
+    """The requests that Envoy has noted so far; of its last line it may have written a part."""
+    lines = [json.loads(line) for line in log.splitlines(keepends=True) if line.endswith(b"\n")]
+    return {line["request_id"] for line in lines if line["logger"] == "access"}
 
 
 def every_bug_is_found_by_its_request(said: dict[str, bytes], errors: list[httpx.Response]) -> None:

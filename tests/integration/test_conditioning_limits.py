@@ -1,7 +1,6 @@
 """What conditioning looks back on for limits: one range of one index, and only for rules that set limits."""
 
 import uuid
-from collections.abc import Iterator
 from datetime import timedelta
 from uuid import UUID
 
@@ -24,24 +23,16 @@ from conditioning_svc.store import ProfileStore
 from shared.db import Database
 from shared.rpc import wire
 from shared.rules_shelf import RulesShelf
-from tests.conftest import FixedClock, behind_walls
+from tests.conftest import FixedClock
 from tests.integration import service_helpers
 from tests.integration.service_helpers import ATHLETE, NOW, STRANGER, execute, invoke, number_id
 
-module_database_url = service_helpers.module_database_url
 database_url = service_helpers.emptied_database_url
 
 VERSIONS = conditioning_svc.app.versions()
 CLASSIC, EVIDENCE = VERSIONS.shipped
 HIIT, SIT = Protocol.HIIT, Protocol.SIT
 WEEK = timedelta(days=7)
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    database = Database(behind_walls(database_url))
-    yield database
-    database.close()
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """What a call costs does not grow with what there is: every statement of a day finds its athlete by an index."""
 
 import re
-import time
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -11,23 +9,9 @@ import psycopg
 import pytest
 from sqlalchemy import Engine, event
 
-import gateway.app
-import gateway.tables
-from gateway.athletes import Athletes
-from gateway.clients import Services
 from gateway.domain.session import Notes
 from gateway.domain.sets import LoggedSet
-from gateway.overlays import Overlays
-from gateway.relay import Relay
-from gateway.rulesets import Rulesets
-from gateway.rulesets_store import RulesetStore
-from gateway.sessions import Sessions
-from gateway.standings import Standings
-from shared.clock import SystemClock
-from shared.db import Database
 from shared.embedded_postgres import SUPERUSER
-from shared.rules_shelf import RulesShelf
-from shared.settings import PeerSettings
 from shared.walls import MIGRATOR
 from tests.benchmarks import bulk
 from tests.conftest import behind_walls
@@ -36,11 +20,9 @@ from tests.integration.service_helpers import (
     Stores,
     execute,
     listening_services,
-    module_database_url,
+    use_cases,
     with_stores,
 )
-
-__all__ = ["module_database_url"]
 
 CROWD, PAST = 5_000, 300
 # A third of the past are failures. What is read of a session, of a week, and of benchmarks in ten months is less.
@@ -83,40 +65,21 @@ class Recorder:
 
 async def live(stores: Stores, database_url: str, recorder: Recorder) -> None:
     """A day of one athlete by the use cases, on services that run."""
-    database = Database(behind_walls(database_url))
     with listening_services(database_url) as targets:
-        services = Services(targets, time.monotonic, PeerSettings())
-        shelf = RulesShelf(gateway.app.versions(), gateway.tables.rules, database)
-        rulesets = Rulesets(RulesetStore(database), shelf, services)
-        await rulesets.refresh()
-        relay = Relay(stores.outbox, services)
-        sessions = Sessions(
-            rulesets=rulesets,
-            overlays=Overlays(stores.overlays, rulesets),
-            services=services,
-            standings=Standings(services, stores.outbox, relay),
-            store=stores.sessions,
-            outbox=stores.outbox,
-            relay=relay,
-            athletes=Athletes(stores.athletes, uuid.uuid4),
-            clock=SystemClock(),
-            new_id=uuid.uuid4,
-        )
-        recorder.call = "overview"
-        await sessions.standing(ATHLETE)
-        recorder.call = "preview"
-        await sessions.preview(ATHLETE, CHECK_IN)
-        recorder.call = "start"
-        view, _ = await sessions.start(ATHLETE, CHECK_IN, None)
-        session_id = view.session.session_id
-        recorder.call = "log"
-        await sessions.log(ATHLETE, session_id, SETS)
-        recorder.call = "complete"
-        await sessions.complete(ATHLETE, session_id, (), Notes({}, None))
-        recorder.call = ""
-        await relay.deliver(await stores.outbox.hold_due(10))
-        await services.close()
-    database.close()
+        async with use_cases(stores, database_url, targets) as (sessions, relay):
+            recorder.call = "overview"
+            await sessions.standing(ATHLETE)
+            recorder.call = "preview"
+            await sessions.preview(ATHLETE, CHECK_IN)
+            recorder.call = "start"
+            view, _ = await sessions.start(ATHLETE, CHECK_IN, None)
+            session_id = view.session.session_id
+            recorder.call = "log"
+            await sessions.log(ATHLETE, session_id, SETS)
+            recorder.call = "complete"
+            await sessions.complete(ATHLETE, session_id, (), Notes({}, None))
+            recorder.call = ""
+            await relay.deliver(await stores.outbox.hold_due(10))
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -32,49 +33,41 @@ def child_named(stack: Stack, word: str) -> psutil.Process:
     return next(child for child in children_of(stack) if word in " ".join(child.cmdline()))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stop_signal_ends_every_process_and_exits_with_zero(
-    data_dir: Path, bytecode_cache: Path, number: signal.Signals
+def test_however_a_run_ends_no_process_is_left_and_the_next_one_finds_all_data(
+    data_dir: Path, bytecode_cache: Path
 ) -> None:
-    stack = Stack(data_dir, bytecode_cache)
-    children = children_of(stack)
-    assert len(children) >= 6
-    status, said = stack.stop(number)
-    assert status == 0, said
-    _, alive = psutil.wait_procs(children, timeout=10)
-    assert alive == []
+    known: list[str] = []
+    left: list[psutil.Process] = []
+    for number, expected in ((signal.SIGINT, 0), (signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)):
+        stack = Stack(data_dir, bytecode_cache)
+        children = children_of(stack)
+        assert len(children) >= 6
+        assert statuses(stack, known) == ["SESSION_STATUS_IN_PROGRESS"] * len(known)
+        started = httpx.post(f"{stack.url}/sessions/start", json={"readiness": {"knee_pain": 2, "energy": 8}}).json()
+        known.append(started["session_id"])
+        status, said = stack.stop(number)
+        assert status == expected, said
+        left += children
+        if status == 0:
+            assert psutil.wait_procs(children, timeout=10)[1] == []
+    # Who was killed did not wait for its children: the next run starts whether they are gone or not.
+    last = Stack(data_dir, bytecode_cache)
+    assert statuses(last, known) == ["SESSION_STATUS_IN_PROGRESS"] * len(known)
+    last.stop()
+    assert psutil.wait_procs(left, timeout=10)[1] == []
 
 
-def test_the_printed_curl_works_when_pasted(data_dir: Path, bytecode_cache: Path) -> None:
-    stack = Stack(data_dir, bytecode_cache)
-    assert stack.process.stdout is not None
-    curl = next(line.strip() for line in stack.process.stdout if line.strip().startswith("curl "))
+def statuses(stack: Stack, session_ids: Sequence[str]) -> list[str]:
+    """Of sessions, as far as they are there."""
+    found = (httpx.get(f"{stack.url}/v1/sessions/{session_id}").json() for session_id in session_ids)
+    return [answer["session"]["status"] for answer in found]
+
+
+def test_the_printed_curl_works_when_pasted(fresh_stack: Stack) -> None:
+    assert fresh_stack.process.stdout is not None
+    curl = next(line.strip() for line in fresh_stack.process.stdout if line.strip().startswith("curl "))
     answer = subprocess.run(["sh", "-c", curl], capture_output=True, text=True, timeout=30, check=True)
-    stack.stop()
     assert '"anchor_pattern":"SQUAT"' in answer.stdout
-
-
-def test_a_second_start_finds_all_data_again(data_dir: Path, bytecode_cache: Path) -> None:
-    first = Stack(data_dir, bytecode_cache)
-    started = httpx.post(f"{first.url}/sessions/start", json={"readiness": {"knee_pain": 2, "energy": 8}}).json()
-    first.stop()
-    second = Stack(data_dir, bytecode_cache)
-    found = httpx.get(f"{second.url}/v1/sessions/{started['session_id']}").json()
-    second.stop()
-    assert found["session"]["status"] == "SESSION_STATUS_IN_PROGRESS"
-
-
-def test_a_killed_run_leaves_no_process_and_its_data_serves_the_next_one(data_dir: Path, bytecode_cache: Path) -> None:
-    first = Stack(data_dir, bytecode_cache)
-    started = httpx.post(f"{first.url}/sessions/start", json={"readiness": {"knee_pain": 2, "energy": 8}}).json()
-    children = children_of(first)
-    first.stop(signal.SIGKILL)
-    second = Stack(data_dir, bytecode_cache)
-    found = httpx.get(f"{second.url}/v1/sessions/{started['session_id']}")
-    second.stop()
-    _, alive = psutil.wait_procs(children, timeout=10)
-    assert alive == []
-    assert found.status_code == 200
 
 
 @pytest.mark.parametrize(

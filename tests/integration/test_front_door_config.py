@@ -54,7 +54,7 @@ LOCAL = {
 
 def rendered(descriptors: FileDescriptorSet, **changes: str) -> Any:
     front_door = FrontDoor.from_environment(environment(Path("/run/flux")) | changes)
-    return yaml.safe_load(render(front_door, descriptors, contract.PATH))
+    return yaml.load(render(front_door, descriptors, contract.PATH), Loader=yaml.CSafeLoader)
 
 
 def front(config: Any) -> Any:

@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import socket
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ import shared
 from tests.integration.metered import PARTS, Metered, eventually
 from tests.integration.ruleset_helpers import Trainee, one_set, planned
 from tests.integration.service_helpers import execute
+from tests.ports import free_port
 
 FOLDER = Path(shared.__file__).parent / "observability"
 ALERTS = FOLDER / "alerts.yaml"
@@ -89,8 +89,7 @@ def prometheus(metered: Metered, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @contextmanager
 def running(folder: Path) -> Iterator[Prometheus]:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     command = [program("prometheus"), "--config.file", str(folder / "prometheus.yaml")]
     options = ["--storage.tsdb.path", str(folder / "data"), "--web.listen-address", address, "--log.level", "error"]
     with subprocess.Popen([*command, *options]) as process:

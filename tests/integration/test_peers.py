@@ -4,7 +4,6 @@ Real processes, as containers run them: three services, the gateway, Envoy, all 
 """
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -34,8 +33,7 @@ from tests.contract.descriptors import methods
 from tests.front_doors import administration_of
 from tests.integration import service_helpers
 from tests.integration.service_helpers import refusal
-
-module_database_url = service_helpers.module_database_url
+from tests.ports import free_port
 
 SERVICES = ("readiness", "debt", "conditioning")
 LISTENERS = (*SERVICES, "gateway")
@@ -64,8 +62,7 @@ class Deployment:
 
 
 def free_address() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return f"127.0.0.1:{probe.getsockname()[1]}"
+    return f"127.0.0.1:{free_port()}"
 
 
 @contextmanager

@@ -22,7 +22,6 @@ from tests.contract.descriptors import INTERNAL_PACKAGES, OPERATORS_PACKAGE, met
 from tests.integration import service_helpers
 from tests.integration.service_helpers import ATHLETE, socket_folder
 
-module_database_url = service_helpers.module_database_url
 database_url = service_helpers.emptied_database_url
 
 NAME = "flux.debt.v1.DebtService"

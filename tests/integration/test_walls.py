@@ -21,7 +21,6 @@ from shared.walls import MIGRATOR, SCHEMAS, Sight, owner, runtime
 from tests.integration import service_helpers
 from tests.integration.service_helpers import ATHLETE, STRANGER, execute, socket_folder
 
-module_database_url = service_helpers.module_database_url
 database_url = service_helpers.emptied_database_url
 
 MATRIX = Path(__file__).with_name("role_matrix.txt")

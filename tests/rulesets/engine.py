@@ -55,7 +55,7 @@ def shipped(name: str) -> dict[str, str]:
 
 
 @cache
-def _read(service: str, text: str) -> Loaded[Any]:
+def read(service: str, text: str) -> Loaded[Any]:
     return load_text(text, SHAPES[service], file=f"{service}.yaml")
 
 
@@ -64,7 +64,7 @@ def problems(texts: Texts) -> list[Problem]:
     found: list[Problem] = []
     for service, text in texts.items():
         try:
-            _read(service, text)
+            read(service, text)
         except RulesError as error:
             found += error.problems
     return found or list(_disagreements(texts))
@@ -72,7 +72,7 @@ def problems(texts: Texts) -> list[Problem]:
 
 def _disagreements(texts: Texts) -> Iterator[Problem]:
     try:
-        check_agreement(_read("session", texts["session"]), texts["debt"], texts["conditioning"])
+        check_agreement(read("session", texts["session"]), texts["debt"], texts["conditioning"])
     except RulesError as error:
         yield from error.problems
 
@@ -88,7 +88,7 @@ class Rules:
 
     @classmethod
     def of(cls, texts: Texts) -> "Rules":
-        return cls(**{service: _read(service, text) for service, text in texts.items()})
+        return cls(**{service: read(service, text) for service, text in texts.items()})
 
     def evaluate(self, knee_pain: int, energy: int) -> Readiness:
         check_in = {"knee_pain": knee_pain, "energy": energy}

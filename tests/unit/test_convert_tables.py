@@ -40,6 +40,10 @@ TABLES: list[tuple[ModuleType, str, Any]] = [
     (gateway.convert.session, "DELIVERIES", session_pb2.EffectDelivery),
 ]
 
+each_table = pytest.mark.parametrize(
+    ("module", "name", "proto"), TABLES, ids=[f"{module.__name__}-{name}" for module, name, _ in TABLES]
+)
+
 
 def enum_tables(module: ModuleType) -> Iterator[str]:
     for name, value in vars(module).items():
@@ -47,7 +51,7 @@ def enum_tables(module: ModuleType) -> Iterator[str]:
             yield name
 
 
-@pytest.mark.parametrize(("module", "name", "proto"), TABLES, ids=lambda value: getattr(value, "__name__", str(value)))
+@each_table
 def test_table_covers_every_member_and_every_value_but_unspecified(module: ModuleType, name: str, proto: Any) -> None:
     table = getattr(module, name)
     shape: type[Enum] = type(next(iter(table)))
@@ -55,7 +59,7 @@ def test_table_covers_every_member_and_every_value_but_unspecified(module: Modul
     assert sorted(table.values()) == sorted(set(proto.values()) - {0})
 
 
-@pytest.mark.parametrize(("module", "name", "proto"), TABLES, ids=lambda value: getattr(value, "__name__", str(value)))
+@each_table
 def test_table_pairs_equal_names(module: ModuleType, name: str, proto: Any) -> None:
     prefix = proto.Name(0).removesuffix("UNSPECIFIED")
     for member, number in getattr(module, name).items():

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from shared.rules_loader import RulesError, load_text
+from shared.rules_loader import RulesError
+from tests.rulesets import engine
 from tests.rulesets.engine import NAMES, SHAPES, problems, shipped, shipped_text
 from tests.rulesets.leaves import Path, Value, replaced, values
 from tests.rulesets.mutants import FREE_TEXT
@@ -30,7 +31,7 @@ FILES = [(ruleset, service) for ruleset in NAMES for service in SHAPES]
 
 
 def read(service: str, text: str) -> Any:
-    return load_text(text, SHAPES[service], file=f"{service}.yaml").rules
+    return engine.read(service, text).rules
 
 
 def changes(value: Value) -> Iterator[str]:

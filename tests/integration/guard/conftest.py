@@ -8,7 +8,6 @@ import pytest
 from tests.integration import service_helpers
 from tests.integration.guard.helpers import serving_gateway, serving_service
 
-module_database_url = service_helpers.module_database_url
 database_url = service_helpers.emptied_database_url
 
 

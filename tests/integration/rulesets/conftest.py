@@ -9,7 +9,6 @@ from tests.conftest import Stack
 from tests.integration import service_helpers
 from tests.integration.ruleset_helpers import Operator, Trainee, shipped_only
 
-module_database_url = service_helpers.module_database_url
 database_url = service_helpers.emptied_database_url
 
 

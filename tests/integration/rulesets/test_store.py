@@ -1,6 +1,5 @@
 """The store of rulesets alone: which was in force before which."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -9,15 +8,12 @@ from gateway.domain.rulesets import NothingToRollBack
 from gateway.rulesets_store import RulesetStore
 from shared.db import Database
 from shared.rules_shelf import UnknownRules
-from tests.conftest import behind_walls
 from tests.integration.service_helpers import execute
 
 
 @pytest.fixture
-def store(database_url: str) -> Iterator[RulesetStore]:
-    database = Database(behind_walls(database_url))
-    yield RulesetStore(database)
-    database.close()
+def store(database: Database) -> RulesetStore:
+    return RulesetStore(database)
 
 
 def kept(store: RulesetStore, name: str, tag: str = "") -> str:

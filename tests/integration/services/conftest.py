@@ -1,7 +1,5 @@
 """The three services, each servicer on its real store and a clock that the test sets."""
 
-from collections.abc import Iterator
-
 import pytest
 from flux.conditioning.v1 import conditioning_service_pb2 as conditioning_pb
 from flux.debt.v1 import debt_service_pb2 as debt_pb
@@ -27,19 +25,11 @@ from readiness_svc.servicer import ReadinessServicer
 from readiness_svc.store import CheckInStore
 from shared.db import Database
 from shared.rules_shelf import RulesShelf
-from tests.conftest import FixedClock, behind_walls
+from tests.conftest import FixedClock
 from tests.integration import service_helpers
 from tests.integration.services.helpers import Call, calls
 
-module_database_url = service_helpers.module_database_url
 database_url = service_helpers.emptied_database_url
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    database = Database(behind_walls(database_url))
-    yield database
-    database.close()
 
 
 @pytest.fixture

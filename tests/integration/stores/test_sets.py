@@ -3,7 +3,8 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -15,23 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import gateway.app
-import gateway.tables
-from gateway.athletes import Athletes
-from gateway.clients import Services
 from gateway.domain.session import Completion, Event, Notes, Session, SessionClosed, SessionNotFound
 from gateway.domain.sets import UNPLANNED, LoggedSet, StoredSet, newest_only
-from gateway.overlays import Overlays
-from gateway.relay import Relay
-from gateway.rulesets import Rulesets
-from gateway.rulesets_store import RulesetStore
-from gateway.sessions import Sessions
-from gateway.standings import Standings
 from gateway.store import SessionStore
-from shared.clock import SystemClock
-from shared.db import AsyncDatabase, Database
-from shared.rules_shelf import RulesShelf
-from shared.settings import PeerSettings
+from shared.db import AsyncDatabase
 from tests.conftest import behind_walls
 from tests.integration.service_helpers import (
     ATHLETE,
@@ -41,6 +29,7 @@ from tests.integration.service_helpers import (
     move_back,
     new_session,
     settle_by_rules,
+    use_cases,
     with_stores,
 )
 from tests.integration.stores.helpers import FEW, LATE, SQUAT, WINDOWS, completed, started
@@ -209,35 +198,6 @@ def test_a_set_that_is_older_than_the_one_kept_is_no_error(database_url: str) ->
     assert logging(database_url, [newer], [older]) == {SQUAT.key: newer}
 
 
-async def using(stores: Stores, database_url: str, body: Callable[[Sessions], Awaitable[object]]) -> None:
-    """The use cases on these stores; the other services answered until the rules in force were known."""
-    database = Database(behind_walls(database_url))
-    with listening_services(database_url) as targets:
-        services = Services(targets, time.monotonic, PeerSettings())
-        shelf = RulesShelf(gateway.app.versions(), gateway.tables.rules, database)
-        rulesets = Rulesets(RulesetStore(database), shelf, services)
-        await rulesets.refresh()
-    relay = Relay(stores.outbox, services)
-    try:
-        await body(
-            Sessions(
-                rulesets=rulesets,
-                overlays=Overlays(stores.overlays, rulesets),
-                services=services,
-                standings=Standings(services, stores.outbox, relay),
-                store=stores.sessions,
-                outbox=stores.outbox,
-                relay=relay,
-                athletes=Athletes(stores.athletes, uuid.uuid4),
-                clock=SystemClock(),
-                new_id=uuid.uuid4,
-            )
-        )
-    finally:
-        await services.close()
-        database.close()
-
-
 def test_sets_may_be_logged_into_an_abandoned_session_until_it_can_no_longer_be_completed(database_url: str) -> None:
     session = new_session(started=datetime.now(UTC))
 
@@ -246,7 +206,11 @@ def test_sets_may_be_logged_into_an_abandoned_session_until_it_can_no_longer_be_
         await stores.sessions.abandon(ATHLETE, session.session_id)
 
     async def log(stores: Stores) -> None:
-        await using(stores, database_url, lambda sessions: sessions.log(ATHLETE, session.session_id, [SQUAT]))
+        with ExitStack() as others:
+            targets = others.enter_context(listening_services(database_url))
+            async with use_cases(stores, database_url, targets) as (sessions, _):
+                others.close()  # what was given up needs none of them
+                await sessions.log(ATHLETE, session.session_id, [SQUAT])
 
     with_stores(database_url, give_up)
     with_stores(database_url, log)
@@ -287,7 +251,7 @@ def until_waiting(database_url: str, count: int) -> None:
     """Returns once so many statements wait for a lock of the database."""
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     while execute(database_url, waiting) != [(count,)]:
-        pass
+        time.sleep(0.02)
 
 
 def test_gateways_that_log_the_same_sets_in_opposite_orders_do_not_wait_for_each_other_for_ever(
