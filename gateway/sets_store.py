@@ -26,6 +26,8 @@ _COLUMNS = (
     " client_rev, device_id, updated_time"
 )
 _KEY = "athlete_id, session_id, slot, exercise_name, set_index"
+# Each may bring many sets, and the last one's answer waits for the first one's sets.
+MOST_TOGETHER = 32
 
 
 def _log_sets(skip_locked: str) -> TextClause:
@@ -102,7 +104,7 @@ class SetLog:
 
     def __init__(self, database: AsyncDatabase) -> None:
         self._database = database
-        self._together = Coalescer(self._log_together)
+        self._together = Coalescer(self._log_together, MOST_TOGETHER)
 
     async def log(self, entry: Entry) -> Kept:
         """Upserts the sets of one session, all or none.

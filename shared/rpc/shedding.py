@@ -24,14 +24,14 @@ REFUSAL = to_grpc(Overloaded("too many calls at once; retry in a second, later e
 # A caller who waits longer notices. At the least limit, a fast machine is still busy.
 SLOW_SECONDS = 0.25
 LEAST_CALLS = 24
-_GAIN_OF_A_FAST_CALL = 0.1
+_GAIN_OF_A_FAST_CALL = 1 / 30
 
 
 class CallLimit:
     """How many calls may be under way: at most `most`, and fewer while calls are slow.
 
     What a machine can take depends on the calls. So each that took long makes room for one less, down to a least
-    number, and ten that did not for one more: nearly all are answered in time, however many are asked.
+    number, and thirty that did not for one more: nearly all are answered in time, however many are asked.
     """
 
     def __init__(self, most: int) -> None:
