@@ -108,7 +108,7 @@ def _of_one_stack(wanted: Wanted, results: report.Results, topology: Topology, t
     crowd, options = Athletes(topology), wanted.options
     if wanted.layers:
         with ExitStack() as needed:
-            figures = layers.measure(layers.all_cells(needed, topology, crowd), options, tell)
+            figures = layers.measure(layers.all_cells(needed, topology, crowd), options, crowd.rest, tell)
         results = replace(results, layers=figures, memory_mib=topology.processes.memory_mib())
     if wanted.ramp:
         results = replace(results, ramp=ramp.climb(topology, crowd, 2 * options.seconds, tell))

@@ -100,10 +100,16 @@ class Options:
     connections: int
 
 
-def measure(cells: Sequence[Cell], options: Options, tell: Callable[[str], None]) -> list[Figures]:
-    """Every cell in turn, and that round by round; the first round warms up. Raises CannotMeasure."""
+def measure(
+    cells: Sequence[Cell], options: Options, rest: Callable[[], None], tell: Callable[[str], None]
+) -> list[Figures]:
+    """Every cell in turn, and that round by round, with a rest before each; the first warms up.
+
+    Raises CannotMeasure.
+    """
     rounds: list[list[Round]] = [[] for _ in cells]
     for number in range(options.rounds + 1):
+        rest()  # what the store alone has completed in the round before is still to be delivered
         for cell, measured in zip(cells, rounds, strict=True):
             tell(f"round {number} of {options.rounds}: {cell.layer}, {cell.operation}")
             one = cell.measure(options.connections, options.seconds)

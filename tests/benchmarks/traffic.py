@@ -1,6 +1,7 @@
 """Athletes who trained before, and what their phones send."""
 
 import json
+import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -93,6 +94,13 @@ class Athletes:
         # One athlete after the other: completions of the same one wait for each other.
         rows.sort(key=lambda row: row[1])
         return [Open(self._by_id[athlete_id], session_id) for athlete_id, session_id in rows]
+
+    def rest(self) -> None:
+        """Returns when all that they have earned is delivered: who looks at an overview before waits for it."""
+        pending = "SELECT EXISTS (SELECT FROM session.outbox WHERE delivery = 'PENDING')"
+        with psycopg.connect(self._stack.database_url(), autocommit=True) as connection:
+            while connection.execute(pending).fetchone() == (True,):
+                time.sleep(0.2)
 
     def states(self) -> list[bytes]:
         """Everybody's home screen."""
