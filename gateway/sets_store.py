@@ -49,7 +49,7 @@ WITH asked AS (
   FROM asked JOIN session.sessions AS s USING (athlete_id, session_id)
   FOR KEY SHARE OF s {skip_locked}
 ), sent AS MATERIALIZED (
-  SELECT s.planned_slots, r.*, coalesce(s.planned_slots ->> r.exercise_name, '{UNPLANNED}') AS slot
+  SELECT r.*, coalesce(s.planned_slots ->> r.exercise_name, '{UNPLANNED}') AS slot
   FROM session s
   JOIN jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(
     athlete_id uuid, session_id uuid, exercise_name text, set_index smallint, weight_kg numeric, reps smallint,
