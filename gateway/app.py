@@ -48,6 +48,7 @@ from gateway.servicers.session import SessionServicer
 from gateway.standings import Standings
 from gateway.store import SessionStore
 from gateway.sweep import Sweep
+from gateway.today import Today
 from gateway.trend_store import TrendStore
 from gateway.trends import Trends
 from shared import migrations
@@ -105,22 +106,20 @@ def build(settings: GatewaySettings) -> AsyncService:
     outbox = Outbox(database)
     relay = Relay(outbox, services)
     store = SessionStore(database)
-    standings = Standings(services, outbox, relay)
     planner = Planner(services, rulesets)
     replay = Replay(store, HistoryStore(database), planner, rulesets)
     sweep = Sweep(store)
     tokens = believed_tokens(settings)
     overlays = Overlays(OverlayStore(database), rulesets)
-    projections = Projections(planner, standings, rulesets, overlays, SystemClock())
+    today = Today(rulesets, overlays, services, Standings(services, outbox, relay), SystemClock())
+    projections = Projections(planner, today, rulesets, overlays, SystemClock())
     history = migrations.history(tables.SCHEMA, MIGRATIONS)
     registry = CollectorRegistry()
     metrics = GatewayMetrics(registry)
     sessions = ObservedSessions(
         metrics,
         rulesets=rulesets,
-        overlays=overlays,
-        services=services,
-        standings=standings,
+        today=today,
         store=store,
         outbox=outbox,
         relay=relay,

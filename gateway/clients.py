@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Any, Protocol, cast
 from uuid import UUID
 
@@ -22,7 +21,6 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from gateway.breaker import CircuitBreaker
-from gateway.coalescer import Coalescer
 from gateway.convert import internal
 from gateway.domain.benchmarks import BenchmarkRecord
 from gateway.domain.inputs import ConditioningProfile, Ledger, Readiness
@@ -32,8 +30,7 @@ from gateway.domain.projection import Told
 from gateway.domain.session import CheckInRecorded, Erased, Event, TrainingRecorded
 from shared import origin, tracing
 from shared.errors import DependencyUnavailable
-from shared.rpc import wire
-from shared.rpc.deadline import seconds_for_call
+from shared.rpc import deadline, wire
 from shared.rpc.options import channel_options
 from shared.rpc.peers import aio_channel
 from shared.rules_loader import Problem, RulesError
@@ -76,16 +73,8 @@ class KeptRules:
     rule_ids: Mapping[str, bool]
 
 
-# A check-in with the athlete's own bounds, and an athlete at a moment: what many callers ask for at once.
-type _Graded = tuple[Mapping[str, int], Thresholds]
-type _Moment = tuple[UUID, datetime]
-
-
 class Services:
-    """Stubs of the three services over one channel each.
-
-    What every plan asks for is coalesced: one call of a kind is in flight, what is asked meanwhile goes into the next.
-    """
+    """Stubs of the three services over one channel each."""
 
     def __init__(self, targets: Targets, monotonic: Callable[[], float], peers: PeerSettings) -> None:
         self._breaker = CircuitBreaker(monotonic)
@@ -102,48 +91,36 @@ class Services:
             service: ErasureServiceStub(channel)
             for service, channel in (("readiness", readiness), ("debt", debt), ("conditioning", conditioning))
         }
-        self._evaluations = _Coalescers[_Graded, Readiness](self._evaluate_all)
-        self._ledgers = _Coalescers[_Moment, Ledger](self._ledgers_of)
-        self._profiles = _Coalescers[_Moment, ConditioningProfile](self._profiles_of)
         self._keepers = {
             service: RulesKeeperServiceStub(channel)
             for service, channel in (("readiness", readiness), ("debt", debt), ("conditioning", conditioning))
         }
 
-    async def evaluate(self, check_in: Mapping[str, int], own: Thresholds, rules: str) -> Readiness:
-        """The verdict on a check-in, by these rules and the athlete's own bounds. Raises DependencyUnavailable."""
-        request = readiness_pb.BatchEvaluateReadinessRequest
-        return await self._load("readiness", request, self._evaluations.of(rules), (check_in, own))
+    async def evaluate(self, check_ins: Sequence[tuple[Mapping[str, int], Thresholds]], rules: str) -> list[Readiness]:
+        """The verdicts on at most 256 check-ins, by these rules and the athlete's own bounds.
 
-    async def evaluate_all(
-        self, check_ins: Sequence[tuple[Mapping[str, int], Thresholds]], rules: str
-    ) -> list[Readiness]:
-        """The verdicts on at most 256 check-ins, each with the athlete's own bounds. Raises DependencyUnavailable."""
-        self._admit("readiness", readiness_pb.BatchEvaluateReadinessRequest)
-        return await self._evaluate_all(rules, check_ins, seconds_for_call())
-
-    async def _evaluate_all(self, rules: str, check_ins: Sequence[_Graded], seconds: float) -> list[Readiness]:
+        Raises DependencyUnavailable.
+        """
         request = readiness_pb.BatchEvaluateReadinessRequest(
             check_ins=[internal.to_check_in(check_in) for check_in, _ in check_ins],
             athlete_bounds=[internal.athlete_bounds(own) for _, own in check_ins],
             content_hash=rules,
         )
-        answer = await self._ask("readiness", self._readiness.BatchEvaluateReadiness, request, seconds)
+        answer = await self._call("readiness", self._readiness.BatchEvaluateReadiness, request)
         ruleset = internal.ruleset(answer.ruleset)
         return [internal.readiness(verdict, ruleset) for verdict in answer.verdicts]
 
-    async def ledger(self, athlete_id: UUID, rules: str, time: datetime) -> Ledger:
-        """What is due for an athlete at a moment, by this version of the rules. Raises DependencyUnavailable."""
-        request = debt_pb.BatchGetLedgersRequest
-        return await self._load("debt", request, self._ledgers.of(rules), (athlete_id, time))
+    async def ledgers(self, moments: Sequence[tuple[UUID, datetime]], rules: str) -> list[Ledger]:
+        """What is due for athletes, at most 256, each at a moment, by this version of the rules.
 
-    async def _ledgers_of(self, rules: str, wanted: Sequence[_Moment], seconds: float) -> list[Ledger]:
+        Raises DependencyUnavailable.
+        """
         request = debt_pb.BatchGetLedgersRequest(
-            athlete_ids=[str(athlete_id) for athlete_id, _ in wanted],
+            athlete_ids=[str(athlete_id) for athlete_id, _ in moments],
             content_hash=rules,
-            times=[wire.to_timestamp(time) for _, time in wanted],
+            times=[wire.to_timestamp(time) for _, time in moments],
         )
-        answer = await self._ask("debt", self._debt.BatchGetLedgers, request, seconds)
+        answer = await self._call("debt", self._debt.BatchGetLedgers, request)
         ruleset = internal.ruleset(answer.ruleset)
         return [internal.ledger(ledger, ruleset) for ledger in answer.ledgers]
 
@@ -154,18 +131,17 @@ class Services:
         ruleset = internal.ruleset(answer.ruleset)
         return [internal.ledger(ledger, ruleset) for ledger in answer.ledgers]
 
-    async def profile(self, athlete_id: UUID, rules: str, time: datetime) -> ConditioningProfile:
-        """Levels, benchmarks and work at a moment, by this version of the rules. Raises DependencyUnavailable."""
-        request = conditioning_pb.BatchPrescribeRequest
-        return await self._load("conditioning", request, self._profiles.of(rules), (athlete_id, time))
+    async def profiles(self, moments: Sequence[tuple[UUID, datetime]], rules: str) -> list[ConditioningProfile]:
+        """Levels, benchmarks and work of athletes, at most 256, each at a moment, by this version of the rules.
 
-    async def _profiles_of(self, rules: str, wanted: Sequence[_Moment], seconds: float) -> list[ConditioningProfile]:
+        Raises DependencyUnavailable.
+        """
         request = conditioning_pb.BatchPrescribeRequest(
-            athlete_ids=[str(athlete_id) for athlete_id, _ in wanted],
+            athlete_ids=[str(athlete_id) for athlete_id, _ in moments],
             content_hash=rules,
-            times=[wire.to_timestamp(time) for _, time in wanted],
+            times=[wire.to_timestamp(time) for _, time in moments],
         )
-        answer = await self._ask("conditioning", self._conditioning.BatchPrescribe, request, seconds)
+        answer = await self._call("conditioning", self._conditioning.BatchPrescribe, request)
         ruleset = internal.ruleset(answer.ruleset)
         return [internal.profile(profile, ruleset) for profile in answer.profiles]
 
@@ -251,27 +227,9 @@ class Services:
     async def _call[Request, Response](
         self, service: str, method: _Method[Request, Response], request: Request
     ) -> Response:
-        self._admit(service, type(request))
-        return await self._ask(service, method, request, seconds_for_call())
-
-    async def _load[Item, Answer](
-        self, service: str, request: type, coalescer: Coalescer[Item, Answer], item: Item
-    ) -> Answer:
-        """Asks together with others; each is admitted for itself, and none waits in a queue for what hangs."""
-        self._admit(service, request)
-        try:
-            return await coalescer.load(item, seconds_for_call())
-        except TimeoutError as error:
-            raise _unavailable(service) from error
-
-    def _admit(self, service: str, request: type) -> None:
-        if not self._breaker.admits((service, request)):
+        called, seconds = (service, type(request)), deadline.seconds_for_call()
+        if not self._breaker.admits(called):
             raise _unavailable(service)
-
-    async def _ask[Request, Response](
-        self, service: str, method: _Method[Request, Response], request: Request, seconds: float
-    ) -> Response:
-        called = (service, type(request))
         try:
             answer = await _traced(service, method, request, seconds)
         except grpc.aio.AioRpcError as error:
@@ -284,20 +242,6 @@ class Services:
             raise
         self._breaker.answered(called)
         return answer
-
-
-class _Coalescers[Item, Answer]:
-    """A coalescer for each version of the rules that is asked by: one call has one version."""
-
-    def __init__(self, call_batch: Callable[[str, Sequence[Item], float], Awaitable[Sequence[Answer]]]) -> None:
-        self._call_batch = call_batch
-        self._by_rules: dict[str, Coalescer[Item, Answer]] = {}
-
-    def of(self, rules: str) -> Coalescer[Item, Answer]:
-        """The coalescer for this version, of which there are as many as were ever in force."""
-        if rules not in self._by_rules:
-            self._by_rules[rules] = Coalescer(partial(self._call_batch, rules))
-        return self._by_rules[rules]
 
 
 def _channel(role: str, target: str, descriptor: Any, name: str, peers: PeerSettings) -> grpc.aio.Channel:

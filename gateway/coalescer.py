@@ -1,7 +1,8 @@
 """Makes one call of what many callers ask at the same moment.
 
 A call to a service, or a statement, costs nearly the same for one item and for many. So one is in flight at a time, and
-whatever is asked for meanwhile goes into the next one. Nobody waits while none is in flight.
+whatever is asked for meanwhile goes into the next one. Nobody waits while none is in flight, nor, where that matters,
+for long behind one that is late.
 """
 
 import asyncio
@@ -18,8 +19,11 @@ from shared.origin import Origin
 # What the services take in one call.
 MOST_ITEMS = 256
 
-type CallBatch[Item, Answer] = Callable[[Sequence[Item], float], Awaitable[Sequence[Answer]]]
-"""Asks for all items in so many seconds, which may be infinite; the answers are in the order of the items."""
+type CallBatch[Item, Answer] = Callable[[Sequence[Item], float], Awaitable[Sequence[Answer | Exception]]]
+"""Asks for all items in so many seconds, which may be infinite; the answers are in the order of the items.
+
+What it raises is raised for everybody in the call, an exception among the answers for the one whose answer it is.
+"""
 
 
 @dataclass(frozen=True)
@@ -33,11 +37,16 @@ class _Waiter[Item, Answer]:
 class Coalescer[Item, Answer]:
     """Gathers the items of callers into calls of one kind."""
 
-    def __init__(self, call_batch: CallBatch[Item, Answer], most: int = MOST_ITEMS) -> None:
+    def __init__(
+        self, call_batch: CallBatch[Item, Answer], most: int = MOST_ITEMS, patience_seconds: float | None = None
+    ) -> None:
+        """`most` items in one call. One that is not answered after `patience_seconds` holds up the next no longer."""
         self._call_batch = call_batch
         self._most = most
+        self._patience = patience_seconds
         self._waiting: deque[_Waiter[Item, Answer]] = deque()
         self._calling: asyncio.Task[None] | None = None
+        self._late: set[asyncio.Task[None]] = set()
 
     async def load(self, item: Item, seconds: float | None = None) -> Answer:
         """The answer for one item. Raises what its call raised, and TimeoutError if there is none in so many seconds.
@@ -60,7 +69,7 @@ class Coalescer[Item, Answer]:
                 await asyncio.sleep(0)  # whoever is about to ask in this turn of the loop comes along
                 batch = self._next_batch()
                 if batch:
-                    await self._answer(batch)
+                    await self._answer_patiently(batch)
         finally:
             self._calling = None
 
@@ -73,13 +82,27 @@ class Coalescer[Item, Answer]:
                 batch.append(waiter)
         return batch
 
+    async def _answer_patiently(self, batch: Sequence[_Waiter[Item, Answer]]) -> None:
+        """Returns when a call is answered, or is late and goes on by itself."""
+        if self._patience is None:
+            await self._answer(batch)
+            return
+        call = asyncio.create_task(self._answer(batch))
+        self._late.add(call)
+        call.add_done_callback(self._late.discard)
+        await asyncio.wait([call], timeout=self._patience)
+
     async def _answer(self, batch: Sequence[_Waiter[Item, Answer]]) -> None:
         seconds = max(waiter.until for waiter in batch) - time.monotonic()
         try:
             with origin.known(origin.shared(waiter.origin for waiter in batch)):
                 answers = await self._call_batch([waiter.item for waiter in batch], max(0.0, seconds))
             for waiter, answer in zip(batch, answers, strict=True):
-                if not waiter.answer.done():
+                if waiter.answer.done():
+                    continue
+                if isinstance(answer, Exception):
+                    waiter.answer.set_exception(answer)
+                else:
                     waiter.answer.set_result(answer)
         except Exception as error:  # noqa: BLE001 - whatever it is, all who wait must hear of it
             for waiter in batch:

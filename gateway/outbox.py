@@ -4,7 +4,7 @@ An event is put in the same transaction as what it tells of. Whoever delivers on
 lets it go again, and delivering twice changes nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -15,7 +15,6 @@ from sqlalchemy import ARRAY, Interval, Row, Uuid, and_, any_, bindparam, func, 
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.coalescer import Coalescer
 from gateway.domain.session import (
     BenchmarkMeasured,
     CheckInRecorded,
@@ -102,7 +101,6 @@ class Outbox:
 
     def __init__(self, database: AsyncDatabase) -> None:
         self._database = database
-        self._on_their_way = Coalescer(self._on_their_way_of)
 
     async def find(self, athlete_id: UUID, event_id: UUID) -> Event | None:
         """An athlete's event of this id, whatever became of it."""
@@ -141,17 +139,13 @@ class Outbox:
         async with self._database.transaction(EVERYONE) as connection:
             return [_event(row) for row in await connection.execute(held)]
 
-    async def on_its_way(self, athlete_id: UUID) -> list[Event]:
-        """What moves an athlete and no service has applied yet, whoever holds it."""
-        return await self._on_their_way.load(athlete_id)
-
-    async def _on_their_way_of(self, athlete_ids: Sequence[UUID], _: float) -> list[list[Event]]:
+    async def on_its_way(self, athlete_ids: Collection[UUID]) -> dict[UUID, list[Event]]:
+        """What moves these athletes and no service has applied yet, whoever holds it; by athlete who has any."""
+        found: dict[UUID, list[Event]] = {}
         async with self._database.autocommit(Sight.of(athlete_ids)) as connection:
-            rows = await connection.execute(_ON_THEIR_WAY, {"athlete_ids": list(athlete_ids)})
-            found: dict[UUID, list[Event]] = {athlete_id: [] for athlete_id in athlete_ids}
-            for row in rows:
-                found[row.athlete_id].append(_event(row))
-        return [found[athlete_id] for athlete_id in athlete_ids]
+            for row in await connection.execute(_ON_THEIR_WAY, {"athlete_ids": list(athlete_ids)}):
+                found.setdefault(row.athlete_id, []).append(_event(row))
+        return found
 
     async def settle(self, event_ids: Iterable[UUID], delivery: Delivery) -> None:
         """Notes that events were applied, or refused for good."""

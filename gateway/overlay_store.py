@@ -1,6 +1,6 @@
 """Keeps the overlays of athletes: versions that are only ever added to; the last one of an athlete is in force."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -8,7 +8,6 @@ import msgspec
 from sqlalchemy import ARRAY, ColumnElement, Row, Uuid, any_, bindparam, insert, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from gateway.coalescer import Coalescer
 from gateway.domain.overlay import Overlay, OverlayInForce, OverlayVersion
 from gateway.tables import overlays
 from shared.db import AsyncDatabase
@@ -37,17 +36,12 @@ class OverlayStore:
 
     def __init__(self, database: AsyncDatabase) -> None:
         self._database = database
-        self._last = Coalescer(self._last_of)
 
-    async def in_force(self, athlete_id: UUID) -> OverlayInForce | None:
-        """The overlay to plan an athlete by; None if there is none. Raises DependencyUnavailable."""
-        return await self._last.load(athlete_id)
-
-    async def _last_of(self, athlete_ids: Sequence[UUID], _: float) -> list[OverlayInForce | None]:
+    async def in_force(self, athlete_ids: Collection[UUID]) -> dict[UUID, OverlayInForce]:
+        """The overlays to plan these athletes by; who has none is not in it. Raises DependencyUnavailable."""
         async with self._database.autocommit(Sight.of(athlete_ids)) as connection:
             rows = await connection.execute(_LAST, {"athlete_ids": list(athlete_ids)})
-            found = {row.athlete_id: row for row in rows if row.overlay is not None}
-        return [_in_force(found[athlete_id]) if athlete_id in found else None for athlete_id in athlete_ids]
+            return {row.athlete_id: _in_force(row) for row in rows if row.overlay is not None}
 
     async def versions(self, athlete_id: UUID, most: int) -> list[OverlayVersion]:
         """The last versions of an athlete, newest first. Raises DependencyUnavailable."""

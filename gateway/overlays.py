@@ -1,6 +1,7 @@
 """The overlays of athletes: set and taken away by operators, looked up for every plan."""
 
 import asyncio
+from collections.abc import Collection
 from uuid import UUID
 
 from gateway.domain.overlay import Overlay, OverlayInForce, OverlayVersion
@@ -19,22 +20,22 @@ class Overlays:
         self._store = store
         self._rulesets = rulesets
 
-    async def in_force(self, athlete_id: UUID) -> OverlayInForce | None:
-        """The overlay to plan an athlete by; None if there is none. Raises DependencyUnavailable."""
-        return await self._store.in_force(athlete_id)
+    async def in_force(self, athlete_ids: Collection[UUID]) -> dict[UUID, OverlayInForce]:
+        """The overlays to plan these athletes by; who has none is not in it. Raises DependencyUnavailable."""
+        return await self._store.in_force(athlete_ids)
 
     async def set(self, athlete_id: UUID, text: str, file: str, author: str, note: str) -> OverlayVersion:
         """Sets an overlay, unless it is in force already. Raises RulesError naming `file`, DependencyUnavailable."""
         loaded = await asyncio.to_thread(load_text, text, Overlay, file=file)
         self._check(loaded, file)
-        present = await self._store.in_force(athlete_id)
+        present = (await self._store.in_force([athlete_id])).get(athlete_id)
         if present is None or present.content_hash != loaded.content_hash:
             await self._store.put(athlete_id, loaded, author, note)
         return (await self._store.versions(athlete_id, 1))[0]
 
     async def clear(self, athlete_id: UUID, author: str, note: str) -> bool:
         """Takes an overlay away; answers whether there was one. Raises DependencyUnavailable."""
-        if await self._store.in_force(athlete_id) is None:
+        if not await self._store.in_force([athlete_id]):
             return False
         await self._store.clear(athlete_id, author, note)
         return True

@@ -25,7 +25,7 @@ class Planner:
         """
         session = await self._rulesets.session_part(parts["session"])
         answers = await asyncio.gather(
-            self._services.evaluate_all([(one.check_in, one.own.readiness) for one in told], parts["readiness"]),
+            self._services.evaluate([(one.check_in, one.own.readiness) for one in told], parts["readiness"]),
             self._services.rank(told, parts["debt"]),
             self._services.prescribe(told, parts["conditioning"]),
         )

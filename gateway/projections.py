@@ -10,7 +10,7 @@ from gateway.domain.projection import Calendar, Day, Lived, Told, finish
 from gateway.overlays import Overlays
 from gateway.planner import Planner
 from gateway.rulesets import Rulesets
-from gateway.standings import Standings
+from gateway.today import Today
 from shared.clock import Clock
 from shared.errors import DependencyUnavailable, FieldViolation, InvalidRequest
 
@@ -18,11 +18,9 @@ from shared.errors import DependencyUnavailable, FieldViolation, InvalidRequest
 class Projections:
     """Lives days that did not happen. Reads, and changes nothing."""
 
-    def __init__(
-        self, planner: Planner, standings: Standings, rulesets: Rulesets, overlays: Overlays, clock: Clock
-    ) -> None:
+    def __init__(self, planner: Planner, today: Today, rulesets: Rulesets, overlays: Overlays, clock: Clock) -> None:
         self._planner = planner
-        self._standings = standings
+        self._today = today
         self._overlays = overlays
         self._rulesets = rulesets
         self._clock = clock
@@ -35,13 +33,12 @@ class Projections:
         Raises InvalidRequest if the watts are not plausible by the rules in force, and DependencyUnavailable.
         """
         parts, now = self._rulesets.in_force.version.parts, self._clock.now()
-        overlay, standing = await asyncio.gather(
-            self._overlays.in_force(athlete_id),
-            self._standings.of(athlete_id, parts["debt"], parts["conditioning"], now),
+        overlays, standing = await asyncio.gather(
+            self._overlays.in_force([athlete_id]), self._today.standing(athlete_id)
         )
         if standing.ledger is None or standing.profile is None:
             raise DependencyUnavailable("debt or conditioning does not answer; retry in a moment")
-        first = Told(check_in, standing.ledger.facts, standing.profile.facts, now, overlay=overlay)
+        first = Told(check_in, standing.ledger.facts, standing.profile.facts, now, overlay=overlays.get(athlete_id))
         return await self._live(first, [Day(time, check_in) for time in calendar.times(now)], parts, trial_watts)
 
     async def simulate(self, wanted: str, days: Sequence[Day], trial_watts: int | None) -> list[Lived]:

@@ -1,16 +1,12 @@
 """The use cases of the gateway: plan, start, log, complete, look back. Knows nothing of how it is called."""
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from gateway import page_tokens
 from gateway.athletes import Athletes
-from gateway.clients import Services
-from gateway.domain.composition import compose
-from gateway.domain.inputs import Inputs, Readiness, Standing, without_conditioning
-from gateway.domain.overlay import NO_OVERLAY, OverlayInForce
+from gateway.domain.inputs import Standing
 from gateway.domain.plan import Plan
 from gateway.domain.session import (
     CheckInRecorded,
@@ -30,11 +26,10 @@ from gateway.domain.session import (
 from gateway.domain.sets import LoggedSet, StoredSet, changes_nothing, check_exercises, newest_only
 from gateway.domain.settlement import settle, settle_late
 from gateway.outbox import Outbox
-from gateway.overlays import Overlays
 from gateway.relay import Relay
-from gateway.rulesets import InForce, Rulesets
-from gateway.standings import Standings
+from gateway.rulesets import Rulesets
 from gateway.store import SessionStore
+from gateway.today import Today
 from shared.clock import Clock
 from shared.crashpoints import Crashpoint, reach
 from shared.errors import DependencyUnavailable, FieldViolation, InvalidRequest
@@ -49,9 +44,7 @@ class Sessions:
         self,
         *,
         rulesets: Rulesets,
-        overlays: Overlays,
-        services: Services,
-        standings: Standings,
+        today: Today,
         store: SessionStore,
         outbox: Outbox,
         relay: Relay,
@@ -60,9 +53,7 @@ class Sessions:
         new_id: Callable[[], UUID],
     ) -> None:
         self._rulesets = rulesets
-        self._overlays = overlays
-        self._services = services
-        self._standings = standings
+        self._today = today
         self._store = store
         self._outbox = outbox
         self._relay = relay
@@ -77,13 +68,12 @@ class Sessions:
         or debt does not answer.
         """
         now = self._clock.now()
-        time = time or now
-        if not now <= time <= now + FURTHEST_AHEAD:
+        if time is not None and not now <= time <= now + FURTHEST_AHEAD:
             last = (now + FURTHEST_AHEAD).isoformat(timespec="seconds")
             message = f"must not be before now, nor more than {FURTHEST_AHEAD.days} days ahead, which is {last}"
             raise InvalidRequest.of([FieldViolation("plan_time", message, "PLAN_TIME")])
-        rules = self._rulesets.in_force
-        return compose(await self._inputs(athlete_id, check_in, rules, time), rules.session.rules)
+        _, plan = await self._today.plan(athlete_id, check_in, time)
+        return plan
 
     async def start(
         self, athlete_id: UUID, check_in: Mapping[str, int], session_id: UUID | None
@@ -93,9 +83,7 @@ class Sessions:
         Raises SessionIdReused if the id stands for a session with another check-in, and DependencyUnavailable if
         readiness or debt does not answer.
         """
-        rules = self._rulesets.in_force
-        inputs = await self._inputs(athlete_id, check_in, rules, self._clock.now())
-        plan = compose(inputs, rules.session.rules)
+        inputs, plan = await self._today.plan(athlete_id, check_in)
         chosen = session_id or self._new_id()
         session = Session(athlete_id, chosen, Status.IN_PROGRESS, inputs, plan, inputs.planned_time)
         recorded = CheckInRecorded(check_in, plan.state, inputs.planned_time)
@@ -191,32 +179,10 @@ class Sessions:
 
     async def standing(self, athlete_id: UUID) -> Standing:
         """Where the athlete stands, as far as it is known. Raises DependencyUnavailable if nothing of it is."""
-        standing = await self._standing(athlete_id, self._rulesets.in_force, self._clock.now())
+        standing = await self._today.standing(athlete_id)
         if standing.ledger is None and standing.profile is None:
             raise DependencyUnavailable("neither debt nor conditioning answers; retry in a moment")
         return standing
-
-    async def _inputs(self, athlete_id: UUID, check_in: Mapping[str, int], rules: InForce, time: datetime) -> Inputs:
-        (overlay, readiness), standing = await asyncio.gather(
-            self._graded(athlete_id, check_in, rules.version.parts["readiness"]),
-            self._standing(athlete_id, rules, time),
-        )
-        if standing.ledger is None:
-            raise DependencyUnavailable("debt does not answer; retry in a moment", service="debt")
-        profile = standing.profile or without_conditioning(rules.nobody)
-        return Inputs(check_in, readiness, standing.ledger, profile, rules.stamp, time, overlay)
-
-    async def _standing(self, athlete_id: UUID, rules: InForce, time: datetime) -> Standing:
-        parts = rules.version.parts
-        return await self._standings.of(athlete_id, parts["debt"], parts["conditioning"], time)
-
-    async def _graded(
-        self, athlete_id: UUID, check_in: Mapping[str, int], rules: str
-    ) -> tuple[OverlayInForce | None, Readiness]:
-        """The athlete's overlay, and the verdict by it."""
-        overlay = await self._overlays.in_force(athlete_id)
-        own = NO_OVERLAY if overlay is None else overlay.overlay
-        return overlay, await self._services.evaluate(check_in, own.readiness, rules)
 
     async def _check_exercises(self, athlete_id: UUID, session_id: UUID, sets: Sequence[LoggedSet]) -> None:
         """Returns if every exercise is in the catalog, that of today or that of the session's day."""

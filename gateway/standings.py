@@ -1,7 +1,7 @@
 """Where athletes stand, everything that they have earned included."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -12,6 +12,8 @@ from gateway.outbox import Outbox
 from gateway.relay import Relay
 from shared.errors import DependencyUnavailable
 
+type Moment = tuple[UUID, datetime]
+
 
 class Standings:
     """Asks debt and conditioning, and sees to it that they have heard of what athletes did before they answer."""
@@ -21,37 +23,47 @@ class Standings:
         self._outbox = outbox
         self._relay = relay
 
-    async def of(self, athlete_id: UUID, debt_rules: str, conditioning_rules: str, time: datetime) -> Standing:
-        """Where an athlete stands at a moment, as far as services answer.
+    async def of(self, moments: Sequence[Moment], rules: Mapping[str, str]) -> list[Standing | DependencyUnavailable]:
+        """Where athletes stand, each at a moment, as far as services answer; `rules` by part.
 
         What a completion earned is in it, even if its delivery failed at first: an athlete reads their own writes.
         """
-
-        async def ask() -> Standing:
-            return Standing(
-                *await asyncio.gather(
-                    _if_answered(self._services.ledger(athlete_id, debt_rules, time)),
-                    _if_answered(self._services.profile(athlete_id, conditioning_rules, time)),
-                )
-            )
-
         # In this order: what is no longer on its way when that is looked up is in every later answer.
-        on_its_way = await self._outbox.on_its_way(athlete_id)
-        standing = await ask()
+        on_its_way = await self._outbox.on_its_way({athlete_id for athlete_id, _ in moments})
+        standings = await self._ask(moments, rules)
         # A service that does not answer would not take anything either, and waiting for it would cost the answer.
-        unheard = [event for event in on_its_way if _answers(standing, event)]
+        unheard = {
+            event.event_id: event
+            for (athlete_id, _), standing in zip(moments, standings, strict=True)
+            for event in on_its_way.get(athlete_id, ())
+            if _answers(standing, event)
+        }
         if not unheard:
-            return standing
-        await self._relay.deliver(unheard)
-        still_on_its_way = await self._outbox.on_its_way(athlete_id)
-        if any(isinstance(event.payload, Erased) for event in still_on_its_way):
-            raise DependencyUnavailable("your data is being deleted; retry in a moment")
-        return _without_the_deaf(await ask(), still_on_its_way)
+            return list(standings)
+        await self._relay.deliver(list(unheard.values()))
+        athlete_ids = {event.athlete_id for event in unheard.values()}
+        again = [moment for moment in moments if moment[0] in athlete_ids]
+        still_on_its_way = await self._outbox.on_its_way(athlete_ids)
+        heard = dict(zip(again, await self._ask(again, rules), strict=True))
+        return [
+            _without_the_deaf(heard[moment], still_on_its_way.get(moment[0], ())) if moment in heard else standing
+            for moment, standing in zip(moments, standings, strict=True)
+        ]
+
+    async def _ask(self, moments: Sequence[Moment], rules: Mapping[str, str]) -> list[Standing]:
+        nothing = [None] * len(moments)
+        ledgers, profiles = await asyncio.gather(
+            _if_answered(self._services.ledgers(moments, rules["debt"])),
+            _if_answered(self._services.profiles(moments, rules["conditioning"])),
+        )
+        return [Standing(*known) for known in zip(ledgers or nothing, profiles or nothing, strict=True)]
 
 
-def _without_the_deaf(standing: Standing, on_its_way: Sequence[Event]) -> Standing:
+def _without_the_deaf(standing: Standing, on_its_way: Sequence[Event]) -> Standing | DependencyUnavailable:
     """The standing without the answers of services that have not taken in everything: they tell of the past."""
     payloads = [event.payload for event in on_its_way]
+    if any(isinstance(payload, Erased) for payload in payloads):
+        return DependencyUnavailable("your data is being deleted; retry in a moment")
     is_ledger_old = any(isinstance(payload, TrainingRecorded) for payload in payloads)
     is_profile_old = any(isinstance(payload, LevelCompleted | LevelFailed | BenchmarkMeasured) for payload in payloads)
     return Standing(
@@ -70,7 +82,7 @@ def _answers(standing: Standing, event: Event) -> bool:
             return True
 
 
-async def _if_answered[Answer](call: Awaitable[Answer]) -> Answer | None:
+async def _if_answered[Answer](call: Awaitable[list[Answer]]) -> list[Answer] | None:
     """What a service answers, None if it does not answer at the moment."""
     try:
         return await call

@@ -16,9 +16,13 @@ def begin(seconds_left: float | None) -> None:
     _deadline.set(None if seconds_left is None else time.monotonic() + seconds_left)
 
 
+def seconds_left() -> float | None:
+    """How long the caller still waits; None if there is no limit."""
+    deadline = _deadline.get()
+    return None if deadline is None else max(0.0, deadline - time.monotonic())
+
+
 def seconds_for_call() -> float:
     """The time-out for a call onwards: a share of what is left, never more than the default."""
-    deadline = _deadline.get()
-    if deadline is None:
-        return DEFAULT_SECONDS
-    return max(0.0, min(DEFAULT_SECONDS, (deadline - time.monotonic()) * SHARE))
+    left = seconds_left()
+    return DEFAULT_SECONDS if left is None else min(DEFAULT_SECONDS, left * SHARE)

@@ -299,8 +299,8 @@ def _store(stack: ExitStack, real: Topology, athletes: Athletes) -> list[Cell]:
             yield partial(sessions.complete, *where, (), Notes({}, None), settle_by_rules)
 
     return [
-        asynchronous("what is on its way", lambda _: (partial(outbox.on_its_way, one) for one in ids)),
-        asynchronous("overlay in force", lambda _: (partial(overlays.in_force, one) for one in ids)),
+        asynchronous("what is on its way", lambda _: (partial(outbox.on_its_way, [one]) for one in ids)),
+        asynchronous("overlay in force", lambda _: (partial(overlays.in_force, [one]) for one in ids)),
         cell("ledger", lambda _, seconds: _timed((partial(ledgers.ledgers, [one]) for one in ids), seconds)),
         cell("profile", lambda _, seconds: _timed((partial(profiles.profiles, [one], NOW) for one in ids), seconds)),
         asynchronous("start", lambda _: starts()),

@@ -57,6 +57,7 @@ from gateway.rulesets_store import RulesetStore
 from gateway.sessions import Sessions
 from gateway.standings import Standings
 from gateway.store import SessionStore
+from gateway.today import Today
 from readiness_svc.rules import ReadinessRules
 from shared import embedded_postgres, rules_loader
 from shared.clock import SystemClock
@@ -191,9 +192,13 @@ async def use_cases(stores: Stores, database_url: str, targets: Targets) -> Asyn
         relay = Relay(stores.outbox, services)
         sessions = Sessions(
             rulesets=rulesets,
-            overlays=Overlays(stores.overlays, rulesets),
-            services=services,
-            standings=Standings(services, stores.outbox, relay),
+            today=Today(
+                rulesets,
+                Overlays(stores.overlays, rulesets),
+                services,
+                Standings(services, stores.outbox, relay),
+                SystemClock(),
+            ),
             store=stores.sessions,
             outbox=stores.outbox,
             relay=relay,

@@ -86,12 +86,12 @@ def test_athletes_who_are_asked_for_together_get_each_their_own_events(database_
     mine, theirs = an_event(1), replace(an_event(2), athlete_id=STRANGER)
     check_in = an_event(3, CheckInRecorded({"knee_pain": 0, "energy": 10}, new_session().plan.state, NOW))
 
-    async def together(stores: Stores) -> list[set[UUID]]:
-        wanted = (ATHLETE, STRANGER, number_id(999), ATHLETE)
-        return [ids(events) for events in await asyncio.gather(*map(stores.outbox.on_its_way, wanted))]
+    async def together(stores: Stores) -> dict[UUID, set[UUID]]:
+        on_its_way = await stores.outbox.on_its_way([ATHLETE, STRANGER, number_id(999)])
+        return {athlete_id: ids(events) for athlete_id, events in on_its_way.items()}
 
     found = with_events(database_url, [mine, theirs, check_in], together)
-    assert found == [{mine.event_id}, {theirs.event_id}, set(), {mine.event_id}]
+    assert found == {ATHLETE: {mine.event_id}, STRANGER: {theirs.event_id}}
 
 
 def test_athletes_who_are_asked_for_together_get_each_the_last_overlay_of_their_own(database_url: str) -> None:
@@ -101,15 +101,14 @@ def test_athletes_who_are_asked_for_together_get_each_the_last_overlay_of_their_
     )
     cleared = number_id(998)
 
-    async def together(stores: Stores) -> list[str | None]:
+    async def together(stores: Stores) -> dict[UUID, str]:
         for athlete_id, loaded in ((ATHLETE, first), (ATHLETE, last), (STRANGER, other), (cleared, first)):
             await stores.overlays.put(athlete_id, loaded, "coach", "")
         await stores.overlays.clear(cleared, "coach", "")
-        wanted = (ATHLETE, STRANGER, cleared, number_id(999), ATHLETE)
-        found = await asyncio.gather(*map(stores.overlays.in_force, wanted))
-        return [None if one is None else one.content_hash for one in found]
+        found = await stores.overlays.in_force([ATHLETE, STRANGER, cleared, number_id(999)])
+        return {athlete_id: overlay.content_hash for athlete_id, overlay in found.items()}
 
-    assert with_stores(database_url, together) == [last.content_hash, other.content_hash, None, None, last.content_hash]
+    assert with_stores(database_url, together) == {ATHLETE: last.content_hash, STRANGER: other.content_hash}
 
 
 def test_an_event_that_is_held_is_not_handed_out_again(database_url: str) -> None:
