@@ -49,9 +49,10 @@ class Coalescer[Item, Answer]:
         self._late: set[asyncio.Task[None]] = set()
 
     async def load(self, item: Item, seconds: float | None = None) -> Answer:
-        """The answer for one item. Raises what its call raised, and TimeoutError if there is none in so many seconds.
+        """The answer for one item; `seconds` is how long the caller is going to wait for it, None for ever.
 
-        A caller who gives up harms no other one: the call goes on for as long as anybody waits for it.
+        A caller who gives up harms no other one: the call may take as long as the most patient of them waits. Raises
+        what the call raised.
         """
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         until = math.inf if seconds is None else time.monotonic() + seconds
@@ -60,8 +61,7 @@ class Coalescer[Item, Answer]:
         if self._calling is None:
             # In a context of its own: the deadline and the rest of it are those of one caller among many.
             self._calling = asyncio.create_task(self._call_while_any_wait(), context=Context())
-        async with asyncio.timeout(seconds):
-            return await answer
+        return await answer
 
     async def _call_while_any_wait(self) -> None:
         try:

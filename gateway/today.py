@@ -20,7 +20,7 @@ from gateway.overlays import Overlays
 from gateway.rulesets import InForce, Rulesets
 from gateway.standings import Standings
 from shared.clock import Clock
-from shared.errors import DeadlineTooShort, DependencyUnavailable
+from shared.errors import DependencyUnavailable
 from shared.rpc import deadline
 
 # Composing a plan takes some tenths of a millisecond, and nothing else is answered meanwhile.
@@ -61,17 +61,11 @@ class Today:
 
         Raises DependencyUnavailable if readiness or debt does not answer.
         """
-        return await self._asked(self._plans, _Wish(athlete_id, tuple(check_in.items()), time))
+        return await self._plans.load(_Wish(athlete_id, tuple(check_in.items()), time), deadline.seconds_left())
 
     async def standing(self, athlete_id: UUID) -> Standing:
         """Where the athlete stands, as far as it is known. Raises DependencyUnavailable if nothing of it is."""
-        return await self._asked(self._overviews, athlete_id)
-
-    async def _asked[Item, Answer](self, coalescer: Coalescer[Item, Answer], item: Item) -> Answer:
-        try:
-            return await coalescer.load(item, deadline.seconds_left())
-        except TimeoutError as error:
-            raise DeadlineTooShort("not finished within the time that this call may take, retry") from error
+        return await self._overviews.load(athlete_id, deadline.seconds_left())
 
     async def _plan_all(self, wishes: Sequence[_Wish], seconds: float) -> list[_Planned | DependencyUnavailable]:
         """The plans, or why there is none; who wishes for the same gets the same."""

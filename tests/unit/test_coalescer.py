@@ -141,17 +141,35 @@ async def test_who_gave_up_before_the_call_is_not_asked_for() -> None:
 
 
 @in_a_loop
-async def test_each_waits_as_long_as_it_may_and_the_call_as_long_as_anybody() -> None:
-    callee = Callee(busy=True)
+async def test_a_call_may_take_as_long_as_anybody_in_it_waits() -> None:
+    callee = Callee()
     coalescer = Coalescer(callee)
-    hasty, patient = (asyncio.create_task(coalescer.load(item, s)) for item, s in ((1, 0.01), (2, LONG)))
-    with pytest.raises(TimeoutError):
-        await hasty
+    assert await asyncio.gather(*(coalescer.load(item, s) for item, s in ((1, 0.01), (2, LONG)))) == [2, 4]
     assert callee.calls == [[1, 2]]
     assert LONG / 2 < callee.seconds[0] <= LONG
-    assert not patient.done()
+
+
+@in_a_loop
+async def test_an_exception_among_the_answers_is_raised_for_its_own_item_alone() -> None:
+    async def odd_ones_fail(items: Sequence[int], seconds: float) -> Sequence[int | Exception]:
+        return [ValueError("odd") if item % 2 else item for item in items]
+
+    coalescer = Coalescer(odd_ones_fail)
+    heard = await asyncio.gather(*(coalescer.load(item, LONG) for item in range(3)), return_exceptions=True)
+    assert [repr(one) for one in heard] == ["0", "ValueError('odd')", "2"]
+
+
+@in_a_loop
+async def test_a_call_that_is_late_holds_up_nobody_and_is_answered_all_the_same() -> None:
+    callee = Callee(busy=True)
+    coalescer = Coalescer(callee, patience_seconds=0.001)
+    calls = [asyncio.create_task(coalescer.load(1, LONG))]
+    await until_called(callee, 1)
+    calls += [asyncio.create_task(coalescer.load(item, LONG)) for item in (2, 3)]
+    await until_called(callee, 2)
+    assert callee.calls == [[1], [2, 3]], "the first call is not answered yet"
     callee.may_answer.set()
-    assert await patient == 4
+    assert await asyncio.gather(*calls) == [2, 4, 6]
 
 
 @in_a_loop
