@@ -67,7 +67,7 @@ class Today:
         """Where the athlete stands, as far as it is known. Raises DependencyUnavailable if nothing of it is."""
         return await self._overviews.load(athlete_id, deadline.seconds_left())
 
-    async def _plan_all(self, wishes: Sequence[_Wish], seconds: float) -> list[_Planned | DependencyUnavailable]:
+    async def _plan_all(self, wishes: Sequence[_Wish], seconds: float) -> list[_Planned | Exception]:
         """The plans, or why there is none; who wishes for the same gets the same."""
         deadline.begin(seconds)
         rules, now = self._rulesets.in_force, self._clock.now()
@@ -77,7 +77,7 @@ class Today:
             self._standings.of([(wish.athlete_id, time) for wish, time in times.items()], rules.version.parts),
         )
         planned = {
-            wish: _planned(wish, time, rules, grades, standing)
+            wish: _planned_or_why_not(wish, time, rules, grades, standing)
             for (wish, time), grades, standing in zip(times.items(), graded, standings, strict=True)
         }
         return [planned[wish] for wish in wishes]
@@ -102,13 +102,22 @@ class Today:
         return [standing_of[athlete_id] for athlete_id in athlete_ids]
 
 
+def _planned_or_why_not(
+    wish: _Wish, time: datetime, rules: InForce, graded: _Graded, standing: Standing | DependencyUnavailable
+) -> _Planned | Exception:
+    try:
+        return _planned(wish, time, rules, graded, standing)
+    except Exception as error:  # noqa: BLE001 - whatever one athlete's plan fails for, the others get theirs
+        return error
+
+
 def _planned(
     wish: _Wish, time: datetime, rules: InForce, graded: _Graded, standing: Standing | DependencyUnavailable
-) -> _Planned | DependencyUnavailable:
+) -> _Planned:
     if isinstance(standing, DependencyUnavailable):
-        return standing
+        raise standing
     if standing.ledger is None:
-        return DependencyUnavailable("debt does not answer; retry in a moment", service="debt")
+        raise DependencyUnavailable("debt does not answer; retry in a moment", service="debt")
     overlay, readiness = graded
     profile = standing.profile or without_conditioning(rules.nobody)
     inputs = Inputs(dict(wish.check_in), readiness, standing.ledger, profile, rules.stamp, time, overlay)
