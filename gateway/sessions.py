@@ -23,7 +23,7 @@ from gateway.domain.session import (
     Windows,
     check_completable,
 )
-from gateway.domain.sets import LoggedSet, StoredSet, changes_nothing, check_exercises, newest_only
+from gateway.domain.sets import LoggedSet, StoredSet, changes_nothing, check_exercises, newest_only, repeats
 from gateway.domain.settlement import settle, settle_late
 from gateway.outbox import Outbox
 from gateway.relay import Relay
@@ -132,8 +132,7 @@ class Sessions:
         session, events = await self._store.settle_late(athlete_id, session_id, self._settle_late)
         reach(Crashpoint.LATE_GRANT_STORED)
         await self._relay.deliver(events)
-        deliveries = await self._outbox.deliveries(athlete_id, session_id)
-        return Logged(tuple(kept), SessionView(session, (), deliveries))
+        return Logged(tuple(kept), await self._delivered(session))
 
     async def complete(
         self, athlete_id: UUID, session_id: UUID, sets: Sequence[LoggedSet], notes: Notes
@@ -146,25 +145,33 @@ class Sessions:
         session, events = await self._store.complete(athlete_id, session_id, newest_only(sets), notes, self._settle)
         reach(Crashpoint.COMPLETION_STORED)
         if not events and sets:
-            return await self._add(athlete_id, session_id, sets), True
+            return await self._add(session, sets), True
         await self._relay.deliver(events)
-        deliveries = await self._outbox.deliveries(athlete_id, session_id)
-        return SessionView(session, (), deliveries), not events
+        return await self._delivered(session), not events
 
-    async def _add(self, athlete_id: UUID, session_id: UUID, sets: Sequence[LoggedSet]) -> SessionView:
+    async def _add(self, session: Session, sets: Sequence[LoggedSet]) -> SessionView:
         """The completed session, with sets that came along when it was completed once more.
 
         A retry brings nothing new, and is answered for ever. Raises SessionClosed if it does and comes too late.
         """
+        athlete_id, session_id = session.athlete_id, session.session_id
+        sent, kept = newest_only(sets), await self._store.sets(athlete_id, session_id)
+        assert session.completion is not None  # noqa: S101 - that is what it was completed once more for
+        if repeats(sent, kept) and not session.completion.may_still_grant:
+            return await self._delivered(session)
         try:
             logged = await self.log(athlete_id, session_id, sets)
         except SessionClosed:
-            view = await self.get(athlete_id, session_id)
-            if changes_nothing(newest_only(sets), view.sets):
-                return view
+            if changes_nothing(sent, kept):
+                return await self._delivered(session)
             raise
         assert logged.completed is not None  # noqa: S101 - completed never reopens
         return logged.completed
+
+    async def _delivered(self, session: Session) -> SessionView:
+        """A completed session, and how far what it moves has come."""
+        deliveries = await self._outbox.deliveries(session.athlete_id, session.session_id)
+        return SessionView(session, (), deliveries)
 
     async def abandon(self, athlete_id: UUID, session_id: UUID) -> None:
         """Gives a session up. Raises SessionNotFound, SessionCompleted."""

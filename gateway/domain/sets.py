@@ -1,7 +1,7 @@
 """Sets as athletes log them: what is accepted, and what is kept of it."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -93,16 +93,38 @@ def metadata_violations(metadata: Mapping[str, object], field: str) -> Iterable[
 
 
 def changes_nothing(sent: Iterable[LoggedSet], kept: Iterable[StoredSet]) -> bool:
-    """Whether every set that is sent is kept already, or is older than the one kept."""
+    """Whether every set that is sent says what is kept already, or is older than the one kept."""
+    return _all_kept(
+        sent, kept, lambda one, known: replace(one, client_rev=known.client_rev, device_id=known.device_id)
+    )
+
+
+def repeats(sent: Iterable[LoggedSet], kept: Iterable[StoredSet]) -> bool:
+    """The same, revisions included: logging these sets would leave everything as it is."""
+    return _all_kept(sent, kept, kept_over)
+
+
+def kept_over(later: LoggedSet, earlier: LoggedSet) -> LoggedSet:
+    """A set as it is kept in the place of another: without a revision it takes over that one's."""
+    return later if later.client_rev is not None else replace(later, client_rev=earlier.client_rev)
+
+
+def _all_kept(
+    sent: Iterable[LoggedSet], kept: Iterable[StoredSet], as_kept: Callable[[LoggedSet, LoggedSet], LoggedSet]
+) -> bool:
+    """Whether every set is older than the one kept, or would be it, as `as_kept` makes it of the two."""
+
+    def is_kept(one: LoggedSet, known: LoggedSet) -> bool:
+        return not supersedes(one, known) or _plain(as_kept(one, known)) == _plain(known)
+
     known = {stored.logged.key: stored.logged for stored in kept}
-    return all(logged.key in known and _is_kept(logged, known[logged.key]) for logged in sent)
+    return all(logged.key in known and is_kept(logged, known[logged.key]) for logged in sent)
 
 
-def _is_kept(sent: LoggedSet, kept: LoggedSet) -> bool:
-    if not supersedes(sent, kept):
-        return True
-    unrevised = replace(kept, client_rev=None, device_id="", metadata=kept.metadata or {})
-    return replace(sent, client_rev=None, device_id="", metadata=sent.metadata or {}) == unrevised
+def _plain(logged: LoggedSet) -> tuple[LoggedSet, Mapping[str, object]]:
+    """A set to compare: no metadata is empty metadata, and true is not one."""
+    metadata = {key: (isinstance(value, bool), value) for key, value in (logged.metadata or {}).items()}
+    return replace(logged, metadata=None), metadata
 
 
 def mixed_revisions(sets: Sequence[LoggedSet], field: str) -> Iterator[FieldViolation]:

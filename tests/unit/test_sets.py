@@ -1,5 +1,6 @@
 """Sets: rounding, what may be stored, and which of several wins."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -8,15 +9,19 @@ from hypothesis import strategies as st
 
 from gateway.domain.sets import (
     LoggedSet,
+    StoredSet,
     UnknownExercise,
+    changes_nothing,
     check_exercises,
+    kept_over,
     metadata_violations,
     newest_only,
+    repeats,
     rounded_count,
     rounded_weight,
     supersedes,
 )
-from tests.unit.builders import SESSION
+from tests.unit.builders import NOW, SESSION
 
 CATALOG = SESSION.rules.catalog
 
@@ -215,3 +220,41 @@ def test_unknown_exercise_unlike_any_other_says_where_the_catalog_is() -> None:
     with pytest.raises(UnknownExercise, match="GET /v1/exercises") as caught:
         check_exercises(["qqqq"], CATALOG)
     assert caught.value.metadata["nearest"] == ""
+
+
+ONE_PLACE = st.builds(
+    LoggedSet,
+    exercise_name=st.just("Back Squat"),
+    set_index=st.just(0),
+    reps=st.sampled_from((5, 6)),
+    metadata=st.sampled_from((None, {}, {"rpe": 1}, {"rpe": True})),
+    client_rev=st.sampled_from((None, 1, 2)),
+    device_id=st.sampled_from(("phone", "watch")),
+    is_deleted=st.booleans(),
+)
+
+
+@given(ONE_PLACE, ONE_PLACE)
+def test_what_repeats_would_be_kept_as_what_is_there(sent: LoggedSet, kept: LoggedSet) -> None:
+    would_be = kept_over(sent, kept) if supersedes(sent, kept) else kept
+    # As text, true is not one.
+    same = repr(replace(would_be, metadata=would_be.metadata or {})) == repr(
+        replace(kept, metadata=kept.metadata or {})
+    )
+    assert repeats([sent], [StoredSet(kept, "SQUAT", NOW)]) == same
+
+
+@given(ONE_PLACE, ONE_PLACE)
+def test_what_repeats_changes_nothing_and_what_changes_nothing_differs_by_revision_alone(
+    sent: LoggedSet, kept: LoggedSet
+) -> None:
+    stored = [StoredSet(kept, "SQUAT", NOW)]
+    assert changes_nothing([sent], stored) or not repeats([sent], stored)
+    revised = replace(sent, client_rev=kept.client_rev, device_id=kept.device_id)
+    assert changes_nothing([sent], stored) == (not supersedes(sent, kept) or repeats([revised], stored))
+
+
+def test_a_set_that_is_not_there_is_news() -> None:
+    assert not repeats([LoggedSet("Back Squat", 0)], [])
+    assert not changes_nothing([LoggedSet("Back Squat", 0)], [])
+    assert repeats([], [])
