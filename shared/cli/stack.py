@@ -101,7 +101,7 @@ def only_database(data_dir: Path) -> Iterator[str]:
     with _only_user(data_dir), _socket_folder(data_dir) as sockets:
         supervisor = Supervisor(data_dir / "logs")
         try:
-            cluster = embedded_postgres.prepare(data_dir / "postgres", sockets / "pg")
+            cluster = _embedded(data_dir, sockets)
             embedded_postgres.start(cluster, supervisor, os.environ)
             yield cluster.url
         finally:
@@ -129,7 +129,7 @@ class _Stack:
 
     def start_postgres(self) -> Database:
         with self._timed("PostgreSQL"):
-            cluster = embedded_postgres.prepare(self.programs.data_dir / "postgres", self.programs.sockets / "pg")
+            cluster = _embedded(self.programs.data_dir, self.programs.sockets)
             embedded_postgres.start(cluster, self.supervisor, self.programs.environment())
             grants.apply(cluster.url)
         return embedded_database(cluster)
@@ -183,6 +183,13 @@ class _Stack:
 def _metrics(port: int | None, index: int) -> str | None:
     """Where the metrics of a part are: on ports in a row, if at all."""
     return None if port is None else f"{METRICS_HOST}:{port + index}"
+
+
+def _embedded(data_dir: Path, sockets: Path) -> embedded_postgres.Cluster:
+    try:
+        return embedded_postgres.prepare(data_dir / "postgres", sockets / "pg")
+    except FileNotFoundError as error:
+        raise CannotStart(str(error)) from None
 
 
 def embedded_database(cluster: embedded_postgres.Cluster) -> Database:

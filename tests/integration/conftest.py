@@ -9,7 +9,7 @@ import pytest
 
 from shared.db import Database
 from tests.client import native
-from tests.conftest import Stack, behind_walls
+from tests.conftest import Stack, behind_walls, told_pooler
 from tests.integration.metered import PARTS, Metered
 from tests.integration.ruleset_helpers import Trainee
 from tests.integration.service_helpers import database_named, execute
@@ -28,7 +28,7 @@ def module_database_url(postgres: str, migrated_template: str) -> Iterator[str]:
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     """The database of a test, for who may do what all services together may."""
-    database = Database(behind_walls(database_url))
+    database = Database(behind_walls(database_url), pooler=told_pooler())
     yield database
     database.close()
 

@@ -66,7 +66,7 @@ from shared.rpc.guard import AsyncGuardInterceptor, Guard, GuardInterceptor, Ide
 from shared.rpc.options import SERVER_OPTIONS
 from shared.rules_shelf import RulesShelf
 from shared.settings import PeerSettings, ServiceSettings
-from tests.conftest import behind_walls
+from tests.conftest import behind_walls, told_pooler
 
 READINESS = rules_loader.load(files("readiness_svc") / "rules.yaml", ReadinessRules)
 DEBT = rules_loader.load(files("debt_svc") / "rules.yaml", DebtRules)
@@ -169,7 +169,7 @@ def with_stores[T](database_url: str, body: Callable[[Stores], Awaitable[T]]) ->
     """Runs `body` in an event loop of its own with the gateway's stores."""
 
     async def run() -> T:
-        database = AsyncDatabase(behind_walls(database_url))
+        database = AsyncDatabase(behind_walls(database_url), pooler=told_pooler())
         try:
             return await body(
                 Stores(SessionStore(database), Outbox(database), OverlayStore(database), AthleteStore(database))
@@ -183,7 +183,7 @@ def with_stores[T](database_url: str, body: Callable[[Stores], Awaitable[T]]) ->
 @asynccontextmanager
 async def use_cases(stores: Stores, database_url: str, targets: Targets) -> AsyncIterator[tuple[Sessions, Relay]]:
     """The gateway's use cases on these stores, which know the rules in force, and what delivers their events."""
-    database = Database(behind_walls(database_url))
+    database = Database(behind_walls(database_url), pooler=told_pooler())
     services = Services(targets, time.monotonic, PeerSettings())
     try:
         shelf = RulesShelf(gateway.app.versions(), gateway.tables.rules, database)
@@ -283,7 +283,8 @@ NOBODY = Targets("unix:/nowhere", "unix:/nowhere", "unix:/nowhere")
 def listening_service(name: str, database_url: str) -> Iterator[str]:
     """The address of one of the three services."""
     build, _, _ = BUILDS[name]
-    service = build(ServiceSettings(database_url=behind_walls(database_url), listen="unix:/unused"))
+    settings = ServiceSettings(database_url=behind_walls(database_url), pooler=told_pooler(), listen="unix:/unused")
+    service = build(settings)
     with listening_threads(service.add_to) as address:
         yield address
     service.close()

@@ -18,11 +18,13 @@ import psycopg
 import pytest
 
 from tests.conftest import Stack
+from tests.pooler import unpooled
 
 
-def run_up(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run_up(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "shared.cli", "up", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    environment = {**os.environ, **variables}
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
 
 
 def children_of(stack: Stack) -> list[psutil.Process]:
@@ -171,10 +173,19 @@ def test_a_useless_database_url_is_said_before_anything_is_started(data_dir: Pat
     assert not data_dir.exists()
 
 
+def test_a_folder_without_the_programs_of_postgresql_is_told(data_dir: Path, tmp_path: Path) -> None:
+    refused = run_up("--port", "0", "--data-dir", str(data_dir), FLUX_POSTGRES_BIN=str(tmp_path))
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines()[-1] == (
+        f"flux: FLUX_POSTGRES_BIN must be the folder of PostgreSQL's programs, and {tmp_path} is not"
+    )
+    assert not (data_dir / "postgres").exists()
+
+
 def test_a_given_database_is_used_instead_of_an_embedded_one(
     data_dir: Path, bytecode_cache: Path, empty_database_url: str
 ) -> None:
-    stack = Stack(data_dir, bytecode_cache, "--database-url", empty_database_url)
+    stack = Stack(data_dir, bytecode_cache, "--database-url", unpooled(empty_database_url))
     answer = httpx.get(f"{stack.url}/user/state")
     names = [" ".join(child.cmdline()) for child in children_of(stack)]
     stack.stop()

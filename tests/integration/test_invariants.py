@@ -6,10 +6,11 @@ import sys
 
 import psycopg
 import pytest
+from psycopg import errors
 
 from shared.cli import invariants
 from tests.client import AppClient
-from tests.conftest import Stack
+from tests.conftest import Stack, behind_walls
 
 DAMAGE = {
     "what is granted is applied within a minute": (
@@ -75,6 +76,11 @@ def test_a_database_that_does_not_answer_is_a_plain_message() -> None:
     said = run("--database-url", "postgresql://nobody@127.0.0.1:1/flux")
     assert said.returncode == 1
     assert said.stderr.startswith("flux: connection failed")
+
+
+def test_who_does_not_see_every_row_is_refused(database_url: str) -> None:
+    with pytest.raises(errors.InsufficientPrivilege, match="row-level security"):
+        invariants.check_snapshot(behind_walls(database_url))
 
 
 def broken(connection: psycopg.Connection) -> list[str]:

@@ -17,7 +17,7 @@ from shared.rpc.guard import Guard, GuardInterceptor
 from shared.rpc.options import SERVER_OPTIONS, channel_options
 from shared.rpc.status import to_grpc
 from shared.settings import ServiceSettings
-from tests.conftest import behind_walls
+from tests.conftest import behind_walls, told_pooler
 from tests.contract.descriptors import INTERNAL_PACKAGES, OPERATORS_PACKAGE, methods
 from tests.integration import service_helpers
 from tests.integration.service_helpers import ATHLETE, socket_folder
@@ -53,7 +53,8 @@ class Moody(grpc.ServerInterceptor):
 def moody_service(database_url: str, refusal: Callable[[int], FluxError | None]) -> Iterator[tuple[Any, Moody]]:
     """The debt service as the gateway calls it, and what comes between."""
     moody = Moody(refusal)
-    service = debt_svc.app.build(ServiceSettings(database_url=behind_walls(database_url), listen="unix:/unused"))
+    settings = ServiceSettings(database_url=behind_walls(database_url), pooler=told_pooler(), listen="unix:/unused")
+    service = debt_svc.app.build(settings)
     with socket_folder() as folder, futures.ThreadPoolExecutor(2) as threads:
         interceptors = [moody, GuardInterceptor(Guard())]
         server = grpc.server(threads, interceptors=interceptors, options=SERVER_OPTIONS)

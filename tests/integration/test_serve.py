@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.pooler import unpooled
 from tests.tokens import Signer, bearer, published
 
 CHECK_IN = {"check_in": {"knee_pain": 2, "energy": 8}}
@@ -29,7 +30,7 @@ def test_athletes_of_the_issuer_are_served_and_nobody_else(
     data_dir: Path, bytecode_cache: Path, empty_database_url: str, tmp_path: Path
 ) -> None:
     secret = tmp_path / "database_url"
-    secret.write_text(empty_database_url)
+    secret.write_text(unpooled(empty_database_url))
     signer = Signer()
     with published(signer) as jwks:
         variables = {

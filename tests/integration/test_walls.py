@@ -18,6 +18,7 @@ from shared.grants import TIMEOUTS
 from shared.settings import DatabaseSettings
 from shared.supervisor import Supervisor
 from shared.walls import MIGRATOR, SCHEMAS, Sight, owner, runtime
+from tests.conftest import told_pooler
 from tests.integration import service_helpers
 from tests.integration.service_helpers import ATHLETE, STRANGER, execute, socket_folder
 
@@ -228,7 +229,8 @@ def test_only_the_gateway_may_ask_for_everyone(database_url: str, schema: str) -
 
 @pytest.fixture
 def of_debt(database_url: str) -> Iterator[Database]:
-    database = Database(database_url.replace(f"//{embedded_postgres.SUPERUSER}@", "//flux_debt@"))
+    url = database_url.replace(f"//{embedded_postgres.SUPERUSER}@", "//flux_debt@")
+    database = Database(url, pooler=told_pooler())
     yield database
     database.close()
 

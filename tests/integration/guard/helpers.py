@@ -12,7 +12,7 @@ from flux.rules.v1 import keeper_service_pb2_grpc as keeper_grpc
 import gateway.app
 from gateway.app import GatewaySettings
 from shared.rpc.aio_server import AsyncService
-from tests.conftest import behind_walls
+from tests.conftest import behind_walls, told_pooler
 from tests.integration.service_helpers import (
     ATHLETE,
     BUILDS,
@@ -55,6 +55,7 @@ def serving_gateway(database_url: str, *, knows_the_rules: bool = True) -> Itera
             service = gateway.app.build(
                 GatewaySettings(
                     database_url=behind_walls(database_url),
+                    pooler=told_pooler(),
                     listen="unix:/unused",
                     readiness_target=targets.readiness,
                     debt_target=targets.debt,

@@ -73,6 +73,7 @@ def test_the_gateway_is_unavailable_without_a_database(nowhere: str) -> None:
     with_stores(nowhere, body)
 
 
+@pytest.mark.without_pooler("which replaces a server's connections before a client misses them")
 def test_a_store_that_lost_its_connections_recovers(database: Database, database_url: str) -> None:
     store = LedgerStore(database)
     store.record([training(1)])

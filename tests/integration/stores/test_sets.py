@@ -20,7 +20,7 @@ from gateway.domain.session import Completion, Event, Notes, Session, SessionClo
 from gateway.domain.sets import UNPLANNED, LoggedSet, StoredSet, newest_only
 from gateway.store import SessionStore
 from shared.db import AsyncDatabase
-from tests.conftest import behind_walls
+from tests.conftest import behind_walls, told_pooler
 from tests.integration.service_helpers import (
     ATHLETE,
     Stores,
@@ -263,7 +263,7 @@ def test_gateways_that_log_the_same_sets_in_opposite_orders_do_not_wait_for_each
     async def body(stores: Stores) -> None:
         await started(stores, session)
         await stores.sessions.log(ATHLETE, session.session_id, one_order, WINDOWS)
-        other = AsyncDatabase(behind_walls(database_url))
+        other = AsyncDatabase(behind_walls(database_url), pooler=told_pooler())
         with psycopg.connect(database_url) as holding:
             # Each statement has to stop at the set in the middle.
             holding.execute("SELECT 1 FROM session.workout_sets WHERE set_index = 1 FOR UPDATE")
