@@ -19,9 +19,10 @@ MISSING = "pgbouncer is not installed (Debian: apt-get install pgbouncer)"
 LENT = 4
 ADMINISTRATORS = (embedded_postgres.SUPERUSER, "administrator")
 
-# Connections that nobody uses are closed soon, for a database that has some cannot be copied.
+# Connections that nobody uses are closed soon, for a database that has some cannot be copied. A shell cannot heed what
+# it was started to ignore, as a job in the background is SIGINT and SIGQUIT.
 _POSTGRES = """\
-#!/bin/sh
+#!/usr/bin/env -S --default-signal=INT,QUIT /bin/sh
 # As `shared.embedded_postgres` runs it: postgres -D DATA -k SOCKETS …
 data=$2 sockets=$4
 shift 4
