@@ -122,11 +122,11 @@ def test_one_part_may_be_checked_alone() -> None:
 
 
 def test_variables_that_nobody_reads_are_told_and_nothing_else(sound: dict[str, str]) -> None:
-    assert config(sound | {"FLUX_FRONT_PROT": "1", "FLUX_OVEN_DEGREES_KELVIN": "1"}, "check") == (
+    assert config(sound | {"FLUX_FRONT_PROT": "1", "FLUX_MOOD_OF_THE_OVENKEEPER": "1"}, "check") == (
         1,
         [
             "FLUX_FRONT_PROT is read by nobody; did you mean FLUX_FRONT_PORT?",
-            "FLUX_OVEN_DEGREES_KELVIN is read by nobody",
+            "FLUX_MOOD_OF_THE_OVENKEEPER is read by nobody",
         ],
     )
 
