@@ -102,7 +102,7 @@ def test_a_call_reads_tables_of_athletes_by_an_index_and_the_athlete(
     call: str, recorder: Recorder, module_database_url: str
 ) -> None:
     of_athletes = {table for (table,) in execute(module_database_url, OF_ATHLETES)}
-    with psycopg.connect(behind_walls(module_database_url)) as connection:
+    with psycopg.connect(behind_walls(module_database_url), prepare_threshold=None) as connection:
         reads = [
             told(node)
             for statement, values in recorder.issued[call].items()
@@ -115,7 +115,7 @@ def test_a_call_reads_tables_of_athletes_by_an_index_and_the_athlete(
 
 @pytest.mark.parametrize("call", [call for call in CALLS if call != "log"])  # which is one statement, and writes
 def test_a_call_reads_as_little_after_a_long_history(call: str, recorder: Recorder, module_database_url: str) -> None:
-    with psycopg.connect(behind_walls(module_database_url)) as connection:
+    with psycopg.connect(behind_walls(module_database_url), prepare_threshold=None) as connection:
         rows = {
             statement: sum(rows_of(node) for node in plan_of(connection, statement, values, "ANALYZE"))
             for statement, values in recorder.issued[call].items()
