@@ -93,8 +93,12 @@ class AsgiDoor:
         if method not in self._methods:
             await _send_status(send, _NO_METHOD, "no such method")
             return
-        metadata = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
         begun, code = time.perf_counter(), grpc.StatusCode.CANCELLED
+        if not self._limit.admits():  # before anything else: there may be many of these
+            await _send_headers(send, _REFUSED)
+            self._observe(method, REFUSAL.code.name, time.perf_counter() - begun)
+            return
+        metadata = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
         with tracing.answering(method, metadata) as answered:
             try:
                 answer = await self._answer(method, metadata, receive)
@@ -105,20 +109,17 @@ class AsgiDoor:
                     code = answer.code
                     await _send_status(send, code, answer.details, answer.trailing_metadata)
             finally:
+                seconds = time.perf_counter() - begun
+                self._limit.ended(seconds)
                 answered.code = code.name
-                self._observe(method, code.name, time.perf_counter() - begun)
+                self._observe(method, code.name, seconds)
 
     async def _answer(self, method: str, metadata: Metadata, receive: Receive) -> bytes | grpc.Status:
-        if not self._limit.admits():
-            return REFUSAL
-        begun = time.monotonic()
         try:
             seconds = min(self._seconds_of[method], _time_out(metadata))
             return await self._in_time(seconds, self._handle(method, metadata, receive, seconds))
         except Exception as error:  # noqa: BLE001 - everything ends here
             return self._guard.refuse(error, method)
-        finally:
-            self._limit.ended(time.monotonic() - begun)
 
     async def _in_time(self, seconds: float, answer: Awaitable[bytes]) -> bytes:
         """An answer that leaves before the caller gives up, so that who set a time-out still hears what happened."""
@@ -177,15 +178,25 @@ async def _send_message(send: Send, message: bytes) -> None:
 async def _send_status(
     send: Send, code: grpc.StatusCode, message: str, metadata: Iterable[tuple[str, str | bytes]] = ()
 ) -> None:
-    headers = [
+    await _send_headers(send, _headers(code, message, metadata))
+
+
+async def _send_headers(send: Send, headers: Headers) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": headers, "trailers": False})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _headers(code: grpc.StatusCode, message: str, metadata: Iterable[tuple[str, str | bytes]]) -> Headers:
+    return [
         _CONTENT_TYPE,
         (b"grpc-status", str(code.value[0]).encode()),
         (b"grpc-message", quote(message, safe=_PLAIN).encode()),
         *((name.encode(), _header(value)) for name, value in metadata),
     ]
-    await send({"type": "http.response.start", "status": 200, "headers": headers, "trailers": False})
-    await send({"type": "http.response.body", "body": b""})
 
 
 def _header(value: str | bytes) -> bytes:
     return value.encode() if isinstance(value, str) else binascii.b2a_base64(value, newline=False).rstrip(b"=")
+
+
+_REFUSED = _headers(REFUSAL.code, REFUSAL.details, REFUSAL.trailing_metadata)

@@ -22,7 +22,7 @@ REFUSAL = to_grpc(Overloaded("too many calls at once; retry in a second, later e
 
 
 # A caller who waits longer notices. At the least limit, a fast machine is still busy.
-SLOW_SECONDS = 0.25
+SLOW_SECONDS = 0.2
 LEAST_CALLS = 24
 _GAIN_OF_A_FAST_CALL = 1 / 30
 
