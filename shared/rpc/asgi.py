@@ -109,17 +109,19 @@ class AsgiDoor:
                     code = answer.code
                     await _send_status(send, code, answer.details, answer.trailing_metadata)
             finally:
-                seconds = time.perf_counter() - begun
-                self._limit.ended(seconds)
                 answered.code = code.name
-                self._observe(method, code.name, seconds)
+                self._observe(method, code.name, time.perf_counter() - begun)
 
     async def _answer(self, method: str, metadata: Metadata, receive: Receive) -> bytes | grpc.Status:
+        """The answer to a call that was admitted, which has ended by then: who hears it may call again at once."""
+        begun = time.monotonic()
         try:
             seconds = min(self._seconds_of[method], _time_out(metadata))
             return await self._in_time(seconds, self._handle(method, metadata, receive, seconds))
         except Exception as error:  # noqa: BLE001 - everything ends here
             return self._guard.refuse(error, method)
+        finally:
+            self._limit.ended(time.monotonic() - begun)
 
     async def _in_time(self, seconds: float, answer: Awaitable[bytes]) -> bytes:
         """An answer that leaves before the caller gives up, so that who set a time-out still hears what happened."""
