@@ -76,7 +76,7 @@ class Athlete:
     def _intend(self) -> SessionHistory:
         check_in = CheckIn(knee_pain=self.random.choice((0, 2, 4, 7)), energy=self.random.choice((2, 5, 8, 9)))
         session_id = UUID(int=self.random.getrandbits(128), version=4)
-        trains_main, trains_conditioning, is_late = (self.random.random() < share for share in (0.8, 0.8, 0.2))
+        trains_main, trains_conditioning, is_late = (self.random.random() < share for share in (0.8, 0.8, 0.4))
         return SessionHistory(session_id, check_in, trains_main, trains_conditioning, is_late)
 
     async def _start(self, session: SessionHistory) -> Plan:

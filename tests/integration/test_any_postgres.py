@@ -72,11 +72,12 @@ def test_a_data_directory_stays_with_the_version_that_made_it(
 @pytest.fixture(scope="module")
 def postgres_15(programs_of_15: str) -> Iterator[str]:
     """URL of a database of PostgreSQL 15, for its superuser."""
-    with socket_folder() as home, pytest.MonkeyPatch.context() as patch:
-        patch.setenv(embedded_postgres.PROGRAMS, programs_of_15)
+    with socket_folder() as home:
         supervisor = Supervisor(home / "logs")
         try:
-            cluster = embedded_postgres.prepare(home / "data", home / "sockets")
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv(embedded_postgres.PROGRAMS, programs_of_15)
+                cluster = embedded_postgres.prepare(home / "data", home / "sockets")
             embedded_postgres.start(cluster, supervisor, os.environ)
             yield cluster.url
         finally:
