@@ -156,8 +156,7 @@ class Sessions:
         """
         athlete_id, session_id = session.athlete_id, session.session_id
         sent, kept = newest_only(sets), await self._store.sets(athlete_id, session_id)
-        assert session.completion is not None  # noqa: S101 - that is what it was completed once more for
-        if repeats(sent, kept) and not session.completion.may_still_grant:
+        if repeats(sent, kept) and not session.may_still_grant:
             return await self._delivered(session)
         try:
             logged = await self.log(athlete_id, session_id, sets)

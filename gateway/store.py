@@ -174,7 +174,7 @@ class SessionStore:
         """
         async with self._database.transaction(Sight.of([athlete_id])) as connection:
             session = await _session(connection, athlete_id, session_id, lock=True)
-            if session.completion is None or not session.completion.may_still_grant:
+            if not session.may_still_grant:
                 return session, ()
             stored_sets = await sets_store.read(connection, athlete_id, session_id)
             completion, events = await settle(session, stored_sets)

@@ -59,12 +59,15 @@ class Today:
     async def plan(self, athlete_id: UUID, check_in: Mapping[str, int], time: datetime | None = None) -> _Planned:
         """The plan by the rules in force, for now or a moment to come, and what it was made from.
 
-        Raises DependencyUnavailable if readiness or debt does not answer.
+        Raises DependencyUnavailable if readiness or debt does not answer, or while the athlete is being deleted.
         """
         return await self._plans.load(_Wish(athlete_id, tuple(check_in.items()), time), deadline.seconds_left())
 
     async def standing(self, athlete_id: UUID) -> Standing:
-        """Where the athlete stands, as far as it is known. Raises DependencyUnavailable if nothing of it is."""
+        """Where the athlete stands, as far as services answer; both parts may be missing.
+
+        Raises DependencyUnavailable while the athlete is being deleted, or if the database does not answer.
+        """
         return await self._overviews.load(athlete_id, deadline.seconds_left())
 
     async def _plan_all(self, wishes: Sequence[_Wish], seconds: float) -> list[_Planned | Exception]:

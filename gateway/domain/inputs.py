@@ -177,7 +177,7 @@ def without_conditioning(nobody: ConditioningProfile) -> ConditioningProfile:
 
 @dataclass(frozen=True)
 class Standing:
-    """Where an athlete stands. What does not answer at the moment is None; never both."""
+    """Where an athlete stands. What does not answer at the moment is None."""
 
     ledger: Ledger | None
     profile: ConditioningProfile | None

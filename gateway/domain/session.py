@@ -259,6 +259,11 @@ class Session:
     completion: Completion | None = None
     notes: Notes = field(default_factory=Notes)
 
+    @property
+    def may_still_grant(self) -> bool:
+        """Whether it is completed, and sets that come late may earn what was withheld."""
+        return self.completion is not None and self.completion.may_still_grant
+
 
 @dataclass(frozen=True)
 class SessionView:
