@@ -14,6 +14,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from google.rpc import code_pb2
 from jinja2 import Environment, StrictUndefined
 
 from gateway import console
@@ -102,6 +103,7 @@ def render(front_door: FrontDoor, descriptors: FileDescriptorSet, descriptor_pat
         refusals=refusals([endpoint for call in calls for endpoint in call.http], front_door.limits),
         compressed=COMPRESSED,
         unsupported_content_type=UNSUPPORTED_CONTENT_TYPE,
+        answered_codes=sorted(set(code_pb2.Code.values()) - {code_pb2.RESOURCE_EXHAUSTED}),
         error_domain=ERROR_DOMAIN,
         max_document_bytes=MAX_DOCUMENT_BYTES,
         console_policy=console.content_security_policy(console.page()),

@@ -16,5 +16,7 @@ class Limits:
     connection_idle_seconds: float = 120  # without a request
     streams: int = 100  # at once, of one HTTP/2 connection
     calls: int = 128  # at once, of everybody; as many as a gateway takes, or several together
+    admission_seconds: int = 2  # of these, the share of calls that the gateway refused counts
+    admission_calls: int = 100  # per second that reach the gateway; it alone refuses while there are fewer
     connections: int = 4096  # at once, of everybody; who comes then finds the connection closed
     heap_bytes: int = 512 * 1024 * 1024  # of Envoy; near it, requests are turned away

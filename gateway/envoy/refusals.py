@@ -27,6 +27,7 @@ class Refusal:
     quotes_envoy: bool = False  # whether Envoy's own words follow the message
     native_code: int | None = None  # for gRPC clients, where custom wants another code
     flag: str | None = None  # Envoy's own word for why, where the range says too little
+    cause: str | None = None  # or its longer words for it, the code details
     http_status: int | None = None  # in place of Envoy's own
     retry_seconds: int | None = None  # how long to wait before the same call may succeed
 
@@ -119,6 +120,7 @@ def refusals(endpoints: Sequence[str], limits: Limits) -> tuple[Refusal, ...]:
             quotes_envoy=True,
         ),
         OVERLOADED,
+        NOT_ADMITTED,
         _refusal(
             503,
             503,
@@ -151,12 +153,15 @@ def _refusal(
     return Refusal(least, most, code, name, message, quotes_envoy, native_code)
 
 
-UNSUPPORTED_CONTENT_TYPE = _refusal(
-    415,
-    415,
-    code_pb2.INVALID_ARGUMENT,
-    ErrorReason.ERROR_REASON_UNSUPPORTED_CONTENT_TYPE,
-    "a POST must say what its body is, `content-type: application/json` or gRPC",
+UNSUPPORTED_CONTENT_TYPE = replace(
+    _refusal(
+        415,
+        415,
+        code_pb2.INVALID_ARGUMENT,
+        ErrorReason.ERROR_REASON_UNSUPPORTED_CONTENT_TYPE,
+        "a POST must say what its body is, `content-type: application/json` or gRPC",
+    ),
+    cause="rbac_access_denied_matched_policy[wrong_content_type]",
 )
 OVERLOADED = replace(
     _refusal(
@@ -170,6 +175,7 @@ OVERLOADED = replace(
     http_status=429,
     retry_seconds=1,
 )
+NOT_ADMITTED = replace(OVERLOADED, flag=None, cause="denied_by_admission_control")
 COMPRESSED = _refusal(
     415,
     415,

@@ -98,9 +98,9 @@ class Breakable:
 
 
 @contextmanager
-def breakable(data_dir: Path) -> Iterator[Breakable]:
-    """Starts such a stack and stops it at the end."""
-    with running(Options("127.0.0.1", 0, data_dir, None), lambda _: None) as (stack, supervisor):
+def breakable(data_dir: Path, metrics_port: int | None = None) -> Iterator[Breakable]:
+    """Starts such a stack and stops it at the end. `metrics_port`: as in `Options`."""
+    with running(Options("127.0.0.1", 0, data_dir, None, metrics_port), lambda _: None) as (stack, supervisor):
         yield Breakable(stack.url, data_dir, supervisor)
 
 

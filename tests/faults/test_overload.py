@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +17,36 @@ from flux.debt.v1.debt_service_pb2_grpc import DebtServiceStub
 from flux.session.v1 import session_service_pb2 as session_pb
 from flux.session.v1.session_service_pb2_grpc import SessionServiceStub
 from google.rpc import code_pb2
+from prometheus_client.parser import text_string_to_metric_families
 
 from shared.cli.stack import answers, serves
 from tests.client import grpc_web, native
 from tests.faults.breakable import Breakable, breakable, eventually
+from tests.integration.metered import PARTS
 from tests.integration.service_helpers import ATHLETE, refusal
+from tests.ports import free_ports
 from tests.tokens import bearer
 
 LONG = 60.0
 
 
+SERVICE = "flux.session.v1.SessionService"
+MANY = 400
+
+
 @pytest.fixture(scope="module")
-def narrow(bytecode_cache: Path) -> Iterator[Breakable]:
+def metrics_port() -> int:
+    """Where the narrow stack tells its metrics, Envoy last."""
+    return free_ports(len(PARTS))
+
+
+@pytest.fixture(scope="module")
+def narrow(bytecode_cache: Path, metrics_port: int) -> Iterator[Breakable]:
     """A stack whose processes take one call at a time."""
     with tempfile.TemporaryDirectory(prefix="flux-narrow-") as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPYCACHEPREFIX", str(bytecode_cache))
         patch.setenv("FLUX_MAX_CALLS", "1")
-        with breakable(Path(folder) / "data") as stack:
+        with breakable(Path(folder) / "data", metrics_port) as stack:
             yield stack
 
 
@@ -70,27 +84,69 @@ def test_the_gateway_refuses_a_surplus_call_and_says_when_to_come_back(narrow: B
     assert httpx.get(f"{narrow.url}/v1/exercises").status_code == 200
 
 
-def test_the_front_door_refuses_a_surplus_call_before_it_costs_the_gateway_anything(narrow: Breakable) -> None:
-    service = "flux.session.v1.SessionService"
+def refused_by_json(stack: Breakable) -> None:
+    answer = httpx.get(f"{stack.url}/v1/exercises")
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
+    info, wait = answer.json()["details"]
+    assert (info["reason"], wait["retry_delay"]) == ("OVERLOADED", "1s")
 
+
+def refused_by_grpc_web(stack: Breakable) -> None:
+    answer = grpc_web(stack.url, f"{SERVICE}/ListExercises", session_pb.ListExercisesRequest())
+    assert (answer.message, answer.trailers["grpc-status"]) == (None, str(code_pb2.RESOURCE_EXHAUSTED))
+
+
+def refused_by_grpc(stack: Breakable) -> None:
+    with native(stack.address) as channel, pytest.raises(grpc.RpcError) as raised:
+        SessionServiceStub(channel).ListExercises(session_pb.ListExercisesRequest())
+    said = refusal(raised.value)
+    assert (said.code, said.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
+
+
+REFUSED = (refused_by_json, refused_by_grpc_web, refused_by_grpc)
+
+
+def test_a_surplus_call_is_refused_in_the_words_of_its_protocol(narrow: Breakable) -> None:
     def write() -> httpx.Response:
         return httpx.post(f"{narrow.url}/v1/sessions/{ATHLETE}:abandon", json={}, timeout=LONG)
 
     with held_open(narrow, "session.sessions", write):
-        by_json = httpx.get(f"{narrow.url}/v1/exercises")
-        by_web = grpc_web(narrow.url, f"{service}/ListExercises", session_pb.ListExercisesRequest())
-        with native(narrow.address) as channel, pytest.raises(grpc.RpcError) as raised:
-            SessionServiceStub(channel).ListExercises(session_pb.ListExercisesRequest())
-    assert (by_json.status_code, by_json.headers["retry-after"]) == (429, "1")
-    assert [detail.get("reason", detail.get("retry_delay")) for detail in by_json.json()["details"]] == [
-        "OVERLOADED",
-        "1s",
-    ]
-    assert (by_web.message, by_web.trailers["grpc-status"]) == (None, str(code_pb2.RESOURCE_EXHAUSTED))
-    assert (refusal(raised.value).code, refusal(raised.value).reason) == (
-        grpc.StatusCode.RESOURCE_EXHAUSTED,
-        "OVERLOADED",
-    )
+        for refused in REFUSED:
+            refused(narrow)
+
+
+def test_where_nearly_every_call_is_refused_envoy_refuses_most_in_the_same_words(
+    narrow: Breakable, metrics_port: int
+) -> None:
+    front_door = f"http://127.0.0.1:{metrics_port + PARTS.index('envoy')}/metrics"
+
+    def refused_by_envoy() -> float:
+        families = text_string_to_metric_families(httpx.get(front_door).text)
+        samples = (sample for family in families for sample in family.samples)
+        return sum(
+            sample.value for sample in samples if sample.name == "envoy_http_admission_control_rq_rejected_total"
+        )
+
+    def many_calls() -> None:
+        with native(narrow.address) as channel:
+            stub = SessionServiceStub(channel)
+            calls = [stub.ListExercises.future(session_pb.ListExercisesRequest()) for _ in range(MANY)]
+            assert {call.code() for call in calls} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
+
+    def is_refused_by_envoy(refused: Callable[[Breakable], None]) -> bool:
+        many_calls()
+        before = refused_by_envoy()
+        refused(narrow)
+        return refused_by_envoy() == before + 1
+
+    def write() -> httpx.Response:
+        return httpx.post(f"{narrow.url}/v1/sessions/{ATHLETE}:abandon", json={}, timeout=LONG)
+
+    assert refused_by_envoy() == 0
+    with held_open(narrow, "session.sessions", write):
+        for refused in REFUSED:
+            eventually(partial(is_refused_by_envoy, refused))
+    eventually(lambda: {httpx.get(f"{narrow.url}/v1/exercises").status_code for _ in range(20)} == {200})
 
 
 def test_a_service_with_threads_refuses_a_surplus_call(narrow: Breakable) -> None:
