@@ -12,7 +12,6 @@ from typing import TextIO
 from uuid import UUID
 
 import grpc
-import yaml
 from flux.app.v1.app_service_pb2_grpc import add_AppServiceServicer_to_server
 from flux.rules.v1 import rules_service_pb2
 from flux.rules.v1.rules_service_pb2_grpc import add_RulesServiceServicer_to_server
@@ -241,9 +240,7 @@ def check(settings: RulesSettings) -> None:
     folder = Path(settings.folder)
     rules = versions().read_from(folder)
     debt, conditioning = (_text(folder / f"{service}.yaml") for service in ("debt", "conditioning"))
-    # What cannot be read as rules is told by the service whose rules they are.
-    if _can_be_compared(debt, conditioning):
-        check_agreement(rules, debt, conditioning)
+    check_agreement(rules, debt, conditioning)
 
 
 def _text(path: Path) -> str:
@@ -251,14 +248,3 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         return ""
-
-
-def _can_be_compared(debt: str, conditioning: str) -> bool:
-    try:
-        rotations = yaml.load(debt, Loader=yaml.CSafeLoader)["rotations"]
-        lists = all(isinstance(slots, list) for slots in rotations.values())
-        names = (name for slots in rotations.values() for name in slots)
-        equipment = yaml.load(conditioning, Loader=yaml.CSafeLoader)["equipment"]
-        return lists and all(isinstance(name, str) for name in (*names, equipment))
-    except (yaml.YAMLError, TypeError, KeyError, AttributeError):
-        return False

@@ -196,16 +196,32 @@ class Rulesets:
 
 
 def check_agreement(session: Loaded[SessionRules], debt: str, conditioning: str) -> None:
-    """Returns if session rules fit the YAML of the others, which their services accept. Raises RulesError."""
+    """Returns if session rules fit the YAML of the others. Raises RulesError.
+
+    What is no rules of theirs is not compared: the service whose rules they should be tells of it.
+    """
     texts = {"session": session.text, "debt": debt, "conditioning": conditioning}
-    rotations = yaml.load(debt, Loader=yaml.CSafeLoader)["rotations"]
-    equipment = yaml.load(conditioning, Loader=yaml.CSafeLoader)["equipment"]
-    _raise(
-        [
-            Problem(f"{service}.yaml", line_of(texts[service], path), message)
-            for service, path, message in disagreements(session.rules, rotations, equipment)
-        ]
-    )
+    asked = _rotations_and_equipment(debt, conditioning)
+    if asked is not None:
+        _raise(
+            [
+                Problem(f"{service}.yaml", line_of(texts[service], path), message)
+                for service, path, message in disagreements(session.rules, *asked)
+            ]
+        )
+
+
+def _rotations_and_equipment(debt: str, conditioning: str) -> tuple[dict[str, list[str]], str] | None:
+    """What the rules of the others ask of the gateway's, None if that is not what they are."""
+    try:
+        rotations = yaml.load(debt, Loader=yaml.CSafeLoader)["rotations"]
+        names = [name for slots in rotations.values() for name in slots]
+        equipment = yaml.load(conditioning, Loader=yaml.CSafeLoader)["equipment"]
+    except (yaml.YAMLError, TypeError, KeyError, AttributeError):
+        return None
+    are_lists = all(isinstance(slots, list) for slots in rotations.values())
+    are_names = all(isinstance(name, str) for name in (*rotations, *names, equipment))
+    return (rotations, equipment) if are_lists and are_names else None
 
 
 def _raise(problems: Sequence[Problem]) -> None:
