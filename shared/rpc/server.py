@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
@@ -27,6 +28,8 @@ from shared.rpc.shedding import CountingPool, SheddingInterceptor
 from shared.settings import DatabaseSettings, MigrationSettings, RulesSettings, ServiceSettings, read
 
 THREADS = 8
+WATCHERS = 256
+"""Of a service's health, at once: each gateway is one. Who comes then waits, and takes the service for not ready."""
 
 _log = logging.getLogger(__name__)
 
@@ -98,7 +101,11 @@ def _serve(service: Service, settings: ServiceSettings, certificate: Certificate
         options=SERVER_OPTIONS,
     )
     service.add_to(server)
-    servicer = health.HealthServicer(experimental_non_blocking=True)
+    # With a thread for each watcher. Without, grpcio waits for a watcher to be told while it holds the lock that the
+    # serving thread needs to let another one go, and a service where both happen at once answers nobody ever again.
+    servicer = health.HealthServicer(
+        experimental_non_blocking=False, experimental_thread_pool=ThreadPoolExecutor(WATCHERS, "health")
+    )
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     if certificate is None:
         reflection.enable_server_reflection((*service.names, health.SERVICE_NAME, reflection.SERVICE_NAME), server)

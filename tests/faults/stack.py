@@ -223,7 +223,8 @@ class FaultyStack:
     async def restart(self, part: str) -> None:
         """Stops a replica of a service as an orchestrator does, starts it, and returns when it serves."""
         self.parts[part].signal(signal.SIGTERM)
-        await self.parts[part].end()
+        async with asyncio.timeout(READY_SECONDS):
+            await self.parts[part].end()
         self.start(part)
         async with asyncio.timeout(READY_SECONDS):
             while not await asyncio.to_thread(serves, self._programs.target(part)):

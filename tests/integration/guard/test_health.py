@@ -49,41 +49,68 @@ def late_database(database_url: str) -> Iterator[LateDatabase]:
         yield LateDatabase(f"{address}?host={link}", link, Path(sockets))
 
 
-def test_a_service_is_alive_at_once_and_serves_once_its_database_answers(late_database: LateDatabase) -> None:
+@contextmanager
+def a_service_of(database_url: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """The address and the process of a service with threads."""
     with socket_folder() as folder:
         address = f"unix:{folder}/s"
-        process = subprocess.Popen(
+        with subprocess.Popen(
             [sys.executable, "-m", "readiness_svc", "serve"],
-            env={"FLUX_DATABASE_URL": late_database.url, "FLUX_LISTEN": address, "FLUX_LAME_DUCK_SECONDS": "0"},
+            env={"FLUX_DATABASE_URL": database_url, "FLUX_LISTEN": address, "FLUX_LAME_DUCK_SECONDS": "0"},
             stderr=subprocess.PIPE,
             text=True,
-        )
-        try:
-            with grpc.insecure_channel(address) as channel:
-                stub: Any = health_pb2_grpc.HealthStub(channel)
+        ) as process:
+            try:
+                yield address, process
+            finally:
+                process.kill()
 
-                def check(name: str) -> int:
-                    request = health_pb2.HealthCheckRequest(service=name)
-                    return int(stub.Check(request, timeout=LONG, wait_for_ready=True).status)
 
-                name = "flux.readiness.v1.ReadinessService"
-                assert [check(LIVENESS), check(""), check(name)] == [SERVING, NOT_SERVING, NOT_SERVING]
-                changes = stub.Watch(health_pb2.HealthCheckRequest(service=""), timeout=LONG)
-                assert next(changes).status == NOT_SERVING
-                late_database.appear()
-                assert next(changes).status == SERVING
-                assert [check(LIVENESS), check(name)] == [SERVING, SERVING]
-                process.send_signal(signal.SIGTERM)
-                assert next(changes).status == NOT_SERVING
-        finally:
-            process.terminate()
-            _, said = process.communicate()
+def test_a_service_is_alive_at_once_and_serves_once_its_database_answers(late_database: LateDatabase) -> None:
+    with a_service_of(late_database.url) as (address, process):
+        with grpc.insecure_channel(address) as channel:
+            stub: Any = health_pb2_grpc.HealthStub(channel)
+
+            def check(name: str) -> int:
+                request = health_pb2.HealthCheckRequest(service=name)
+                return int(stub.Check(request, timeout=LONG, wait_for_ready=True).status)
+
+            name = "flux.readiness.v1.ReadinessService"
+            assert [check(LIVENESS), check(""), check(name)] == [SERVING, NOT_SERVING, NOT_SERVING]
+            changes = stub.Watch(health_pb2.HealthCheckRequest(service=""), timeout=LONG)
+            assert next(changes).status == NOT_SERVING
+            late_database.appear()
+            assert next(changes).status == SERVING
+            assert [check(LIVENESS), check(name)] == [SERVING, SERVING]
+            process.send_signal(signal.SIGTERM)
+            assert next(changes).status == NOT_SERVING
+        _, said = process.communicate()
     assert process.returncode == 0, said
     transitions = re.findall(r"health: ((?:NOT_)?SERVING.*)", said)
     # Whether a probe fails before the database appears depends on how fast this machine is.
     first, *between, last = transitions
     assert (first, last) == ("NOT_SERVING: starting", "SERVING")
     assert between in ([], ["NOT_SERVING: the database does not answer; retry in a moment"])
+
+
+def test_a_service_outlives_those_who_watch_its_health(database_url: str) -> None:
+    watchers, watches = 8, 100
+    request = health_pb2.HealthCheckRequest()
+
+    def come_and_go(address: str) -> None:
+        with grpc.insecure_channel(address, [("grpc.use_local_subchannel_pool", 1)]) as channel:
+            stub: Any = health_pb2_grpc.HealthStub(channel)
+            for _ in range(watches):
+                changes = stub.Watch(request, timeout=LONG, wait_for_ready=True)
+                next(changes)
+                changes.cancel()
+
+    with a_service_of(database_url) as (address, _), futures.ThreadPoolExecutor(watchers) as threads:
+        for leaving in [threads.submit(come_and_go, address) for _ in range(watchers)]:
+            leaving.result()
+        with grpc.insecure_channel(address) as channel:
+            stub: Any = health_pb2_grpc.HealthStub(channel)
+            assert stub.Check(request, timeout=LONG).status in {SERVING, NOT_SERVING}
 
 
 @pytest.fixture
