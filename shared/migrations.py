@@ -4,17 +4,22 @@ Everything is made by the owner of the schema, whoever logs in. Rows of athletes
 migration that changes some says `SET LOCAL flux.athletes` first.
 """
 
+import logging
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from types import ModuleType
 
+import psycopg.errors
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from shared.db import Database
+from shared.errors import DependencyUnavailable
 from shared.schema_versions import VERSION_TABLE, History, told
 from shared.settings import TRANSACTION, SettingsError
 from shared.walls import MIGRATOR, owner
@@ -22,15 +27,32 @@ from shared.walls import MIGRATOR, owner
 ENVIRONMENT = Path(__file__).parent / "alembic"
 # Long enough for a busy table, short enough that a blocked migration does not block its readers for ever.
 LOCK_TIMEOUT = "5s"
+# A migration that found calls in its way, be it in a deadlock with one, has changed nothing and lets them pass.
+ATTEMPTS, PAUSE_SECONDS = 5, 1.0
+
+_log = logging.getLogger(__name__)
 
 
 def upgrade(database_url: str, *, schema: str, versions: Path, then: Callable[[Connection], None]) -> None:
     """Applies the migrations in `versions` that `schema` does not have yet. Several at once wait for each other.
 
     A schema that a newer FLUX migrated stays as it is, if the code of this one runs on it.
-    `then` is called in the same transaction. Raises DependencyUnavailable if the database does not answer, and
-    SettingsError if it was not prepared, this user must not migrate it, or this code does not run on it.
+    `then` is called in the same transaction. Raises DependencyUnavailable if the database does not answer or never lets
+    the migrations have their tables, and SettingsError if it was not prepared, this user must not migrate it, or this
+    code does not run on it.
     """
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return _upgrade(database_url, schema, versions, then)
+        except DependencyUnavailable as error:
+            if not _were_locked_out(error):
+                raise
+        _log.warning("calls are in the way of a migration of schema %s; it is tried again", schema)
+        time.sleep(PAUSE_SECONDS)
+    return _upgrade(database_url, schema, versions, then)
+
+
+def _upgrade(database_url: str, schema: str, versions: Path, then: Callable[[Connection], None]) -> None:
     config = _config(versions)
     config.attributes["schema"] = schema
     with closing(_database(database_url)) as database, database.transaction() as connection:
@@ -38,6 +60,12 @@ def upgrade(database_url: str, *, schema: str, versions: Path, then: Callable[[C
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         then(connection)
+
+
+def _were_locked_out(error: DependencyUnavailable) -> bool:
+    cause = error.__cause__
+    locked_out = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
+    return isinstance(cause, DBAPIError) and isinstance(cause.orig, locked_out)
 
 
 def status(database_url: str, *, schema: str, versions: Path) -> str:

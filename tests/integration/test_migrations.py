@@ -3,6 +3,8 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,9 +24,12 @@ import gateway.app
 import gateway.tables
 import readiness_svc.app
 import readiness_svc.store
+from shared import migrations
 from shared.errors import DependencyUnavailable
 from shared.settings import DatabaseSettings
+from tests.integration.metered import eventually
 from tests.integration.service_helpers import database_named
+from tests.next_version import EXPANDS, newer
 
 VERSION_TABLE = "schema_version"
 
@@ -195,6 +200,26 @@ def test_a_migration_that_cannot_run_says_why_in_one_line(tmp_path: Path) -> Non
     )
     assert run.returncode == 1
     assert run.stderr == "readiness_svc: the database does not answer; retry in a moment\n"
+
+
+def test_a_migration_lets_calls_pass_that_are_in_its_way_and_is_tried_again(database_url: str, tmp_path: Path) -> None:
+    expanded = newer("debt", "debt_svc", tmp_path, (EXPANDS.format(schema="debt"), ""))
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'debt.slots'::regclass"
+
+    def are_waiting(watcher: psycopg.Connection[Any], number: int) -> bool:
+        return watcher.execute(waiting.encode()).fetchone() == (number,)
+
+    with psycopg.connect(database_url, autocommit=True) as watcher, ThreadPoolExecutor(1) as thread:
+        with psycopg.connect(database_url) as call:
+            call.execute("SELECT FROM debt.slots")
+            migrated = thread.submit(
+                migrations.upgrade, database_url, schema="debt", versions=expanded, then=lambda _: None
+            )
+            eventually(partial(are_waiting, watcher, 1))
+            eventually(partial(are_waiting, watcher, 0))
+            assert not migrated.done()
+        migrated.result()
+    assert [number for number, _ in version(database_url, "debt")] == ["9001"]
 
 
 def test_a_schema_that_a_newer_version_contracted_is_refused_and_stays_as_it_is(database_url: str) -> None:
