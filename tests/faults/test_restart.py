@@ -3,6 +3,7 @@
 import signal
 import threading
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
@@ -67,7 +68,8 @@ def kill_everything(stack: Stack) -> None:
     parent = psutil.Process(stack.process.pid)
     processes = [parent, *parent.children(recursive=True)]
     for process in processes:
-        process.send_signal(signal.SIGKILL)
+        with suppress(psutil.NoSuchProcess):  # some go with their parents
+            process.send_signal(signal.SIGKILL)
     psutil.wait_procs(processes, timeout=10)
     stack.process.communicate()
 
