@@ -28,8 +28,6 @@ from tests.ports import free_ports
 from tests.tokens import bearer
 
 LONG = 60.0
-
-
 SERVICE = "flux.session.v1.SessionService"
 MANY = 400
 
