@@ -2,12 +2,18 @@
 
 import os
 
+from flux.app.v1 import app_service_pb2
+
 from gateway.app import GatewaySettings, build
 from gateway.envoy.calls import public_calls
 from gateway.envoy.descriptors import descriptor_set
 from shared import process
 from shared.rpc.asgi_host import AsgiHost
+from shared.rpc.json_answers import writer_of
 from shared.settings import read
+
+# Plans are made of the same blocks and exercises for everybody. What the public API answers has too much of its own.
+_APP = app_service_pb2.DESCRIPTOR.services_by_name["AppService"]
 
 process.configure_logs(os.environ)
 application = AsgiHost(
@@ -15,4 +21,5 @@ application = AsgiHost(
     lambda: read(GatewaySettings, os.environ),
     build,
     {call.path: call.seconds for call in public_calls(descriptor_set())},
+    {f"/{_APP.full_name}/{method.name}": writer_of(method.output_type) for method in _APP.methods},
 )

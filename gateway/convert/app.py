@@ -10,7 +10,7 @@ from flux.app.v1 import app_service_pb2 as pb
 from google.protobuf.struct_pb2 import NULL_VALUE, Struct, Value
 
 from gateway.domain.inputs import Standing
-from gateway.domain.plan import Conditioning, Effort, Exercise, Plan
+from gateway.domain.plan import Block, Conditioning, Effort, Exercise, Plan
 from gateway.domain.session import Notes
 from gateway.domain.sets import LoggedSet, metadata_violations, rounded_count, rounded_weight
 from shared.errors import FieldViolation, InvalidRequest
@@ -18,7 +18,7 @@ from shared.rpc import wire
 
 MAX_NOTE_LENGTH = 4000
 MAX_NAME_LENGTH = 200
-MOST_EXERCISES = 4096
+MOST_BLOCKS = 4096
 _CONDITIONING_KEYS = (
     "is_conditioning",
     "description",
@@ -134,20 +134,21 @@ def generated(plan: Plan) -> pb.GenerateSessionResponse:
             anchor_pattern=plan.anchor_pattern,
             degraded=plan.degraded,
         ),
-        blocks=[
-            pb.PlanBlock(
-                type=block.type,
-                label=block.label,
-                exercises=[_exercise(planned.exercise, planned.conditioning) for planned in block.exercises],
-            )
-            for block in plan.blocks
-        ],
+        blocks=[_block(block) for block in plan.blocks],
     )
 
 
-@lru_cache(MOST_EXERCISES)
+@lru_cache(MOST_BLOCKS)
+def _block(block: Block) -> pb.PlanBlock:
+    """Never changed, for it is shared: plans are made of the same blocks for many athletes."""
+    return pb.PlanBlock(
+        type=block.type,
+        label=block.label,
+        exercises=[_exercise(planned.exercise, planned.conditioning) for planned in block.exercises],
+    )
+
+
 def _exercise(exercise: Exercise, work: Conditioning | None) -> pb.PlanExercise:
-    """Never changed, for it is shared: every plan has a few of the same exercises."""
     return pb.PlanExercise(
         name=exercise.name,
         is_unilateral=exercise.is_unilateral,

@@ -4,7 +4,7 @@ The proxy has taken care of HTTP/2, gRPC-Web, JSON and sizes. What arrives is gR
 and what leaves is the same and a status. The guard, the limit and the metrics are those of the server on a socket.
 
 A status that is not OK leaves in the headers, with an empty body and no trailers: only of that does Envoy's transcoder
-make an error body.
+make an error body. An answer that is JSON already passes it as it is.
 
 What was begun is ended, though the caller has left: nobody tells of that. No call outlives its time.
 """
@@ -27,6 +27,7 @@ from shared.errors import DeadlineTooShort, MalformedRequest
 from shared.metrics import Observe
 from shared.rpc import deadline
 from shared.rpc.guard import LEAST_SECONDS_LEFT, Guard, Identify
+from shared.rpc.json_answers import Write
 from shared.rpc.shedding import REFUSAL, CallLimit
 
 type Scope = MutableMapping[str, Any]
@@ -34,6 +35,7 @@ type Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 type Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 type Headers = list[tuple[bytes, bytes]]
 type Metadata = list[tuple[str, str]]
+type Events = list[MutableMapping[str, Any]]
 
 _FRAME = 5
 _UNITS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
@@ -42,6 +44,8 @@ _TIMEOUT = re.compile(r"([0-9]{1,8})([HMSmun])")
 _PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 _CONTENT_TYPE = (b"content-type", b"application/grpc")
 _OK: Headers = [(b"grpc-status", b"0")]
+# What the transcoder adds to a call that came as JSON; from outside it does not get in.
+_TRANSCODED = "x-envoy-original-path"
 _NO_METHOD = grpc.StatusCode.UNIMPLEMENTED
 
 
@@ -65,7 +69,8 @@ class AsgiDoor:
     """Answers calls, as many at once as `limit` admits.
 
     `seconds_of`: how long a call of a method, `/package.Service/Method`, may take; a caller's own time-out only
-    shortens that. A method that it does not name is not served.
+    shortens that. A method that it does not name is not served. `json_of`: how the answers of a method are written for
+    callers that speak JSON; where it names none, the proxy does it.
     """
 
     def __init__(
@@ -77,11 +82,13 @@ class AsgiDoor:
         limit: CallLimit,
         *,
         seconds_of: Mapping[str, float],
+        json_of: Mapping[str, Write],
     ) -> None:
         methods = _Methods()
         add_to(cast("grpc.aio.Server", methods))
         self._methods = {path: methods.by_path[path] for path in seconds_of}
         self._seconds_of = seconds_of
+        self._json_of = json_of
         self._guard = guard
         self._identify = identify
         self._observe = observe
@@ -102,17 +109,18 @@ class AsgiDoor:
         with tracing.answering(method, metadata) as answered:
             try:
                 answer = await self._answer(method, metadata, receive)
-                if isinstance(answer, bytes):
-                    code = grpc.StatusCode.OK
-                    await _send_message(send, answer)
-                else:
+                if isinstance(answer, grpc.Status):
                     code = answer.code
                     await _send_status(send, code, answer.details, answer.trailing_metadata)
+                else:
+                    code = grpc.StatusCode.OK
+                    for event in answer:
+                        await send(event)
             finally:
                 answered.code = code.name
                 self._observe(method, code.name, time.perf_counter() - begun)
 
-    async def _answer(self, method: str, metadata: Metadata, receive: Receive) -> bytes | grpc.Status:
+    async def _answer(self, method: str, metadata: Metadata, receive: Receive) -> Events | grpc.Status:
         """The answer to a call that was admitted, which has ended by then: who hears it may call again at once."""
         begun = time.monotonic()
         try:
@@ -123,7 +131,7 @@ class AsgiDoor:
         finally:
             self._limit.ended(time.monotonic() - begun)
 
-    async def _in_time(self, seconds: float, answer: Awaitable[bytes]) -> bytes:
+    async def _in_time(self, seconds: float, answer: Awaitable[Events]) -> Events:
         """An answer that leaves before the caller gives up, so that who set a time-out still hears what happened."""
         try:
             async with asyncio.timeout(max(0.0, seconds - LEAST_SECONDS_LEFT)) as limit:
@@ -133,7 +141,7 @@ class AsgiDoor:
                 raise
             raise DeadlineTooShort("not finished within the time that this call may take, retry") from None
 
-    async def _handle(self, method: str, metadata: Metadata, receive: Receive, seconds: float) -> bytes:
+    async def _handle(self, method: str, metadata: Metadata, receive: Receive, seconds: float) -> Events:
         deadline.begin(seconds)
         # Nothing that a stranger sent is decoded.
         caller = await self._identify(method, metadata)
@@ -141,7 +149,9 @@ class AsgiDoor:
         decode = cast("Callable[[bytes], Any]", handler.request_deserializer)
         request = self._guard.admit(await _message(receive), decode, seconds)
         response: Message = await cast("Callable[..., Awaitable[Message]]", handler.unary_unary)(request, caller)
-        return response.SerializeToString(deterministic=True)
+        if method in self._json_of and any(name == _TRANSCODED for name, _ in metadata):
+            return _json(self._json_of[method](response).encode())
+        return _frame(response.SerializeToString(deterministic=True))
 
 
 def _time_out(metadata: Metadata) -> float:
@@ -170,11 +180,21 @@ async def _message(receive: Receive) -> bytes:
     return bytes(body[_FRAME:])
 
 
-async def _send_message(send: Send, message: bytes) -> None:
+def _frame(message: bytes) -> Events:
     frame = b"\0" + len(message).to_bytes(4) + message
-    await send({"type": "http.response.start", "status": 200, "headers": [_CONTENT_TYPE], "trailers": True})
-    await send({"type": "http.response.body", "body": frame})
-    await send({"type": "http.response.trailers", "headers": _OK})
+    return [
+        {"type": "http.response.start", "status": 200, "headers": [_CONTENT_TYPE], "trailers": True},
+        {"type": "http.response.body", "body": frame},
+        {"type": "http.response.trailers", "headers": _OK},
+    ]
+
+
+def _json(body: bytes) -> Events:
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    return [
+        {"type": "http.response.start", "status": 200, "headers": headers, "trailers": False},
+        {"type": "http.response.body", "body": body},
+    ]
 
 
 async def _send_status(

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from shared.errors import DependencyUnavailable
 from shared.rpc.aio_server import AsyncService, running
 from shared.rpc.asgi import AsgiDoor, Receive, Scope, Send
+from shared.rpc.json_answers import Write
 from shared.rules_loader import RulesError
 from shared.settings import ServiceSettings, SettingsError
 
@@ -20,7 +21,8 @@ _log = logging.getLogger(__name__)
 class AsgiHost[Settings: ServiceSettings]:
     """An ASGI application with a lifespan: starts what `build` makes of the settings, and answers its calls.
 
-    `seconds_of`: the methods that are served, and how long a call of each may take.
+    `seconds_of`: the methods that are served, and how long a call of each may take. `json_of`: those whose answers are
+    written as JSON here, and how.
     """
 
     def __init__(
@@ -29,11 +31,13 @@ class AsgiHost[Settings: ServiceSettings]:
         read_settings: Callable[[], Settings],
         build: Callable[[Settings], AsyncService],
         seconds_of: Mapping[str, float],
+        json_of: Mapping[str, Write],
     ) -> None:
         self._program = program
         self._read_settings = read_settings
         self._build = build
         self._seconds_of = seconds_of
+        self._json_of = json_of
         self._door: AsgiDoor | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,6 +62,7 @@ class AsgiHost[Settings: ServiceSettings]:
                     service.observe,
                     service.limit,
                     seconds_of=self._seconds_of,
+                    json_of=self._json_of,
                 )
                 service.failing.add_done_callback(lambda _: os.kill(os.getpid(), signal.SIGTERM))
                 await send({"type": "lifespan.startup.complete"})

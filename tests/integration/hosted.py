@@ -57,6 +57,7 @@ _door = AsgiDoor(
     _observe,
     CallLimit(MOST),
     seconds_of={f"/{SERVICE}/{name}": 1.0 for name in vars(Misbehaving) if name[0].isupper()},
+    json_of={},
 )
 
 
