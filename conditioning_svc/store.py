@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import chain
 from uuid import UUID
 
 from sqlalchemy import (
@@ -47,6 +48,7 @@ from conditioning_svc.rules import ConditioningRules, Protocol
 from shared.crashpoints import Crashpoint, reach
 from shared.db import Database, one_at_a_time
 from shared.erasure import erasures_table, still_wanted
+from shared.prepared import Asked, Prepared
 from shared.rules_shelf import rules_table
 from shared.walls import Sight
 
@@ -103,8 +105,8 @@ inbox = Table(
 )
 
 _ATHLETES = bindparam("athlete_ids", type_=ARRAY(Uuid))
-_LEVELS = select(levels).where(levels.c.athlete_id == any_(_ATHLETES))
-_BENCHMARKS = (
+_LEVELS = Prepared(select(levels).where(levels.c.athlete_id == any_(_ATHLETES)))
+_BENCHMARKS = Prepared(
     select(benchmarks)
     .ext(distinct_on(benchmarks.c.athlete_id, benchmarks.c.protocol, benchmarks.c.equipment))
     .where(benchmarks.c.athlete_id == any_(_ATHLETES))
@@ -129,7 +131,7 @@ _HISTORY = (
     .order_by(benchmarks.c.measured_time.desc(), benchmarks.c.session_id.desc(), benchmarks.c.protocol)
 )
 # One range of `inbox_by_athlete` for each athlete. A time trial is two events, and counts once: by its level.
-_RECENT = (
+_RECENT = Prepared(
     select(inbox.c.athlete_id, inbox.c.protocol, inbox.c.completed_time)
     .where(
         inbox.c.athlete_id == any_(_ATHLETES),
@@ -140,7 +142,8 @@ _RECENT = (
 )
 # For each protocol its failures since it was last done, one range of `inbox_failures`: those before count no more, and
 # there may be many. MATERIALIZED and OFFSET keep the planner from another order, in which it would read all of them.
-_FAILURES = text("""
+_FAILURES = Prepared(
+    text("""
 WITH done AS MATERIALIZED (
   SELECT athlete, tried, coalesce(last_done_time, '-infinity') AS since
   FROM unnest(:athlete_ids) AS athlete
@@ -155,6 +158,7 @@ FROM done CROSS JOIN LATERAL (
   OFFSET 0
 ) AS failed
 """).bindparams(_ATHLETES, bindparam("protocols", list(Protocol), type_=ARRAY(Text)))
+)
 
 
 class ProfileStore:
@@ -173,18 +177,20 @@ class ProfileStore:
         current: dict[UUID, dict[tuple[Protocol, str], Benchmark]] = {athlete_id: {} for athlete_id in wanted}
         recent: dict[UUID, list[Done]] = {athlete_id: [] for athlete_id in wanted}
         failures: dict[UUID, list[Failed]] = {athlete_id: [] for athlete_id in wanted}
-        with self._database.autocommit(Sight.of(wanted)) as connection:
-            for row in connection.execute(_LEVELS, {"athlete_ids": wanted}):
-                standings[row.athlete_id][Protocol(row.protocol)] = Standing(row.level, row.epoch, row.last_done_time)
-            for row in connection.execute(_BENCHMARKS, {"athlete_ids": wanted}):
-                measured = Benchmark(row.average_watts, row.measured_time, row.session_id)
-                current[row.athlete_id][Protocol(row.protocol), row.equipment] = measured
-            for row in connection.execute(_FAILURES, {"athlete_ids": wanted}):
-                failed = Failed(Protocol(row.protocol), row.failed_level, row.epoch, row.completed_time)
-                failures[row.athlete_id].append(failed)
-            if since is not None:
-                for row in connection.execute(_RECENT, {"athlete_ids": wanted, "since": since}):
-                    recent[row.athlete_id].append(Done(Protocol(row.protocol), row.completed_time))
+        asked: list[Asked] = [(one, {"athlete_ids": wanted}) for one in (_LEVELS, _BENCHMARKS, _FAILURES)]
+        if since is not None:
+            asked.append((_RECENT, {"athlete_ids": wanted, "since": since}))
+        reached, measured, tried, *done = self._database.fetch(Sight.of(wanted), *asked)
+        for row in reached:
+            standings[row.athlete_id][Protocol(row.protocol)] = Standing(row.level, row.epoch, row.last_done_time)
+        for row in measured:
+            benchmark = Benchmark(row.average_watts, row.measured_time, row.session_id)
+            current[row.athlete_id][Protocol(row.protocol), row.equipment] = benchmark
+        for row in tried:
+            failed = Failed(Protocol(row.protocol), row.failed_level, row.epoch, row.completed_time)
+            failures[row.athlete_id].append(failed)
+        for row in chain.from_iterable(done):
+            recent[row.athlete_id].append(Done(Protocol(row.protocol), row.completed_time))
         return {
             known: Profile(
                 standings[known], current[known], tuple(recent[known]), counted(failures[known], standings[known])

@@ -29,6 +29,7 @@ from debt_svc.domain import Ledger, Training, TrainingEvent
 from shared.crashpoints import Crashpoint, reach
 from shared.db import Database, one_at_a_time
 from shared.erasure import erasures_table, still_wanted
+from shared.prepared import Prepared
 from shared.rules_shelf import rules_table
 from shared.walls import Sight
 
@@ -65,7 +66,7 @@ inbox = Table(
 )
 
 # Left join: an athlete whose sessions trained nothing that takes turns still has a number of sessions.
-_LEDGERS = (
+_LEDGERS = Prepared(
     select(
         athletes.c.athlete_id, athletes.c.completed_sessions, slots.c.slot, slots.c.session_number, slots.c.trained_time
     )
@@ -85,11 +86,11 @@ class LedgerStore:
         wanted = list(athlete_ids)
         sessions: dict[UUID, int] = dict.fromkeys(wanted, 0)
         trained: dict[UUID, dict[str, Training]] = {athlete_id: {} for athlete_id in wanted}
-        with self._database.autocommit(Sight.of(wanted)) as connection:
-            for row in connection.execute(_LEDGERS, {"athlete_ids": wanted}):
-                sessions[row.athlete_id] = row.completed_sessions
-                if row.slot is not None:
-                    trained[row.athlete_id][row.slot] = Training(row.session_number, row.trained_time)
+        (rows,) = self._database.fetch(Sight.of(wanted), (_LEDGERS, {"athlete_ids": wanted}))
+        for row in rows:
+            sessions[row.athlete_id] = row.completed_sessions
+            if row.slot is not None:
+                trained[row.athlete_id][row.slot] = Training(row.session_number, row.trained_time)
         return {athlete_id: Ledger(sessions[athlete_id], trained[athlete_id]) for athlete_id in wanted}
 
     def record(self, events: Sequence[TrainingEvent]) -> None:

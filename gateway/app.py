@@ -25,6 +25,7 @@ from gateway.benchmarks import Benchmarks
 from gateway.caller import PUBLIC_SERVICES, Callers
 from gateway.clients import Services, Targets
 from gateway.history_store import HistoryStore
+from gateway.holdings import Holdings
 from gateway.identity.keys import Keyring, source_of
 from gateway.identity.settings import IdentitySettings
 from gateway.identity.tokens import SharedSecretTokens, SignedTokens, Tokens
@@ -110,7 +111,7 @@ def build(settings: GatewaySettings) -> AsyncService:
     sweep = Sweep(store)
     tokens = believed_tokens(settings)
     overlays = Overlays(OverlayStore(database), rulesets)
-    today = Today(rulesets, overlays, services, Standings(services, outbox, relay), SystemClock())
+    today = Today(rulesets, Holdings(database), services, Standings(services, outbox, relay), SystemClock())
     projections = Projections(planner, today, rulesets, overlays, SystemClock())
     history = migrations.history(tables.SCHEMA, MIGRATIONS)
     registry = CollectorRegistry()

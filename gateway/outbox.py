@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ARRAY, Interval, Row, Uuid, and_, any_, bindparam, func, select, update
+from sqlalchemy import ARRAY, Interval, Text, Uuid, and_, any_, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -30,6 +30,7 @@ from gateway.domain.session import (
 )
 from gateway.tables import outbox
 from shared.db import AsyncDatabase
+from shared.prepared import Asked, Prepared
 from shared.walls import EVERYONE, Sight
 
 # Longer than any delivery may take.
@@ -58,11 +59,26 @@ _EVENT = (
     outbox.c.payload,
     outbox.c.created_time,
 )
-_ON_THEIR_WAY = select(*_EVENT).where(
-    outbox.c.athlete_id == any_(bindparam("athlete_ids", type_=ARRAY(Uuid))),
-    outbox.c.delivery == Delivery.PENDING,
-    outbox.c.kind.in_(MOVING),
+_ON_THEIR_WAY = Prepared(
+    select(*_EVENT).where(
+        outbox.c.athlete_id == any_(bindparam("athlete_ids", type_=ARRAY(Uuid))),
+        outbox.c.delivery == Delivery.PENDING,
+        outbox.c.kind == any_(bindparam("kinds", list(MOVING), type_=ARRAY(Text))),
+    )
 )
+
+
+def on_its_way_of(athlete_ids: Collection[UUID]) -> Asked:
+    """Asks for what moves these athletes and no service has applied yet, whoever holds it."""
+    return _ON_THEIR_WAY, {"athlete_ids": list(athlete_ids)}
+
+
+def by_athlete(rows: Iterable[Any]) -> dict[UUID, list[Event]]:
+    """The events that were asked for, by athlete who has any."""
+    found: dict[UUID, list[Event]] = {}
+    for row in rows:
+        found.setdefault(row.athlete_id, []).append(_event(row))
+    return found
 
 
 async def put(connection: AsyncConnection, events: Sequence[Event], *, held: bool) -> tuple[Event, ...]:
@@ -141,11 +157,8 @@ class Outbox:
 
     async def on_its_way(self, athlete_ids: Collection[UUID]) -> dict[UUID, list[Event]]:
         """What moves these athletes and no service has applied yet, whoever holds it; by athlete who has any."""
-        found: dict[UUID, list[Event]] = {}
-        async with self._database.autocommit(Sight.of(athlete_ids)) as connection:
-            for row in await connection.execute(_ON_THEIR_WAY, {"athlete_ids": list(athlete_ids)}):
-                found.setdefault(row.athlete_id, []).append(_event(row))
-        return found
+        (rows,) = await self._database.fetch(Sight.of(athlete_ids), on_its_way_of(athlete_ids))
+        return by_athlete(rows)
 
     async def settle(self, event_ids: Iterable[UUID], delivery: Delivery) -> None:
         """Notes that events were applied, or refused for good."""
@@ -184,6 +197,6 @@ class Outbox:
             return {row.event_id: Delivery(row.delivery) for row in rows}
 
 
-def _event(row: Row[*tuple[Any, ...]]) -> Event:
+def _event(row: Any) -> Event:
     payload = msgspec.convert(row.payload, KINDS[row.kind])
     return Event(row.event_id, row.athlete_id, row.session_id, payload, row.created_time)

@@ -1,6 +1,6 @@
 """Keeps the overlays of athletes: versions that are only ever added to; the last one of an athlete is in force."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from gateway.domain.overlay import Overlay, OverlayInForce, OverlayVersion
 from gateway.tables import overlays
 from shared.db import AsyncDatabase
+from shared.prepared import Asked, Prepared
 from shared.rules_loader import Loaded
 from shared.walls import EVERYONE, Sight
 
@@ -23,12 +24,26 @@ _VERSION: tuple[ColumnElement[Any], ...] = (
     overlays.c.note,
     overlays.c.created_time,
 )
-_LAST = (
+_LAST = Prepared(
     select(overlays.c.athlete_id, overlays.c.content_hash, overlays.c.overlay)
     .ext(distinct_on(overlays.c.athlete_id))
     .where(overlays.c.athlete_id == any_(bindparam("athlete_ids", type_=ARRAY(Uuid))))
     .order_by(overlays.c.athlete_id, overlays.c.overlay_id.desc())
 )
+
+
+def last_of(athlete_ids: Collection[UUID]) -> Asked:
+    """Asks for the last version of these athletes."""
+    return _LAST, {"athlete_ids": list(athlete_ids)}
+
+
+def in_force(rows: Iterable[Any]) -> dict[UUID, OverlayInForce]:
+    """The overlays among the versions that were asked for; a version may say that there is none any more."""
+    return {
+        row.athlete_id: OverlayInForce(row.content_hash, msgspec.convert(row.overlay, Overlay))
+        for row in rows
+        if row.overlay is not None
+    }
 
 
 class OverlayStore:
@@ -39,9 +54,8 @@ class OverlayStore:
 
     async def in_force(self, athlete_ids: Collection[UUID]) -> dict[UUID, OverlayInForce]:
         """The overlays to plan these athletes by; who has none is not in it. Raises DependencyUnavailable."""
-        async with self._database.autocommit(Sight.of(athlete_ids)) as connection:
-            rows = await connection.execute(_LAST, {"athlete_ids": list(athlete_ids)})
-            return {row.athlete_id: _in_force(row) for row in rows if row.overlay is not None}
+        (rows,) = await self._database.fetch(Sight.of(athlete_ids), last_of(athlete_ids))
+        return in_force(rows)
 
     async def versions(self, athlete_id: UUID, most: int) -> list[OverlayVersion]:
         """The last versions of an athlete, newest first. Raises DependencyUnavailable."""
@@ -78,10 +92,6 @@ class OverlayStore:
         async with self._database.autocommit(Sight.of([athlete_id])) as connection:
             row = insert(overlays).values(athlete_id=athlete_id, author=author, note=note, **content)
             await connection.execute(row)
-
-
-def _in_force(row: Row[*tuple[Any, ...]]) -> OverlayInForce:
-    return OverlayInForce(row.content_hash, msgspec.convert(row.overlay, Overlay))
 
 
 def _version(row: Row[Any]) -> OverlayVersion:

@@ -13,6 +13,7 @@ from gateway.relay import Relay
 from shared.errors import DependencyUnavailable
 
 type Moment = tuple[UUID, datetime]
+type OnItsWay = Mapping[UUID, Sequence[Event]]
 
 
 class Standings:
@@ -23,13 +24,17 @@ class Standings:
         self._outbox = outbox
         self._relay = relay
 
-    async def of(self, moments: Sequence[Moment], rules: Mapping[str, str]) -> list[Standing | DependencyUnavailable]:
+    async def of(
+        self, moments: Sequence[Moment], rules: Mapping[str, str], on_its_way: OnItsWay | None = None
+    ) -> list[Standing | DependencyUnavailable]:
         """Where athletes stand, each at a moment, as far as services answer; `rules` by part.
 
         What a completion earned is in it, even if its delivery failed at first: an athlete reads their own writes.
+        `on_its_way`: what was, if that was just looked up.
         """
         # In this order: what is no longer on its way when that is looked up is in every later answer.
-        on_its_way = await self._outbox.on_its_way({athlete_id for athlete_id, _ in moments})
+        if on_its_way is None:
+            on_its_way = await self._outbox.on_its_way({athlete_id for athlete_id, _ in moments})
         standings = await self._ask(moments, rules)
         # A service that does not answer would not take anything either, and waiting for it would cost the answer.
         unheard = {

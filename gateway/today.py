@@ -1,7 +1,8 @@
 """Where athletes stand, and what they train today: found out in one go for everybody who asks at the same moment.
 
-An answer rests on calls to three services and two statements, and those cost nearly the same for one athlete and for
-many. Whoever asks while a round of them is under way is in the next one: what an athlete did before asking is in it.
+An answer rests on a look at what the gateway keeps and on calls to three services, and those cost nearly the same for
+one athlete and for many. Whoever asks while a round of them is under way is in the next one: what an athlete did before
+asking is in it.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from gateway.domain.composition import compose
 from gateway.domain.inputs import Inputs, Readiness, Standing, without_conditioning
 from gateway.domain.overlay import NO_OVERLAY, OverlayInForce
 from gateway.domain.plan import Plan
-from gateway.overlays import Overlays
+from gateway.holdings import Holdings
 from gateway.rulesets import InForce, Rulesets
 from gateway.standings import Standings
 from shared.clock import Clock
@@ -24,7 +25,8 @@ from shared.errors import DependencyUnavailable
 from shared.rpc import deadline
 
 # Composing a plan takes some tenths of a millisecond, and nothing else is answered meanwhile.
-MOST_TOGETHER = 32
+MOST_PLANS = 32
+MOST_OVERVIEWS = 64
 # A round takes some milliseconds. Where a service hangs, it may take a second, and nobody waits behind it for so long.
 PATIENCE_SECONDS = 0.1
 
@@ -46,15 +48,15 @@ class Today:
     """Asks the services and composes plans. Stores nothing."""
 
     def __init__(
-        self, rulesets: Rulesets, overlays: Overlays, services: Services, standings: Standings, clock: Clock
+        self, rulesets: Rulesets, holdings: Holdings, services: Services, standings: Standings, clock: Clock
     ) -> None:
         self._rulesets = rulesets
-        self._overlays = overlays
+        self._holdings = holdings
         self._services = services
         self._standings = standings
         self._clock = clock
-        self._plans = Coalescer(self._plan_all, MOST_TOGETHER, PATIENCE_SECONDS)
-        self._overviews = Coalescer(self._stand_all, MOST_TOGETHER, PATIENCE_SECONDS)
+        self._plans = Coalescer(self._plan_all, MOST_PLANS, PATIENCE_SECONDS)
+        self._overviews = Coalescer(self._stand_all, MOST_OVERVIEWS, PATIENCE_SECONDS)
 
     async def plan(self, athlete_id: UUID, check_in: Mapping[str, int], time: datetime | None = None) -> _Planned:
         """The plan by the rules in force, for now or a moment to come, and what it was made from.
@@ -75,9 +77,11 @@ class Today:
         deadline.begin(seconds)
         rules, now = self._rulesets.in_force, self._clock.now()
         times = {wish: wish.time or now for wish in wishes}
+        overlays, on_its_way = await self._holdings.of({wish.athlete_id for wish in wishes})
+        moments = [(wish.athlete_id, time) for wish, time in times.items()]
         graded, standings = await asyncio.gather(
-            self._grade(list(times), rules),
-            self._standings.of([(wish.athlete_id, time) for wish, time in times.items()], rules.version.parts),
+            self._grade(list(times), overlays, rules),
+            self._standings.of(moments, rules.version.parts, on_its_way),
         )
         planned = {
             wish: _planned_or_why_not(wish, time, rules, grades, standing)
@@ -85,9 +89,10 @@ class Today:
         }
         return [planned[wish] for wish in wishes]
 
-    async def _grade(self, wishes: Sequence[_Wish], rules: InForce) -> list[_Graded]:
+    async def _grade(
+        self, wishes: Sequence[_Wish], in_force: Mapping[UUID, OverlayInForce], rules: InForce
+    ) -> list[_Graded]:
         """The overlay of each athlete, and the verdict by it."""
-        in_force = await self._overlays.in_force({wish.athlete_id for wish in wishes})
         overlays = [in_force.get(wish.athlete_id) for wish in wishes]
         own = [(NO_OVERLAY if overlay is None else overlay.overlay).readiness for overlay in overlays]
         check_ins = [dict(wish.check_in) for wish in wishes]

@@ -9,6 +9,7 @@ A pooler that lends a server's connection for one transaction fits this: a state
 are one. Only statements prepared on one connection would be missing on the next, so with `pooler` none are.
 """
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import psycopg
+from psycopg.rows import namedtuple_row
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, ProgrammingError
@@ -24,6 +26,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from shared import tracing
 from shared.errors import DependencyUnavailable
+from shared.prepared import Asked
 from shared.settings import TRANSACTION
 from shared.walls import Sight
 
@@ -35,6 +38,9 @@ POOL_TIMEOUT_SECONDS = 2.0
 CONNECT_TIMEOUT_SECONDS = 3
 
 _SEE = "SELECT set_config(%s, %s, true)"
+# On a connection that was lost, it makes SQLAlchemy forget all that are as old.
+_STILL_THERE = "SELECT 1"
+_NO_ANSWER = "the database does not answer; retry in a moment"
 _sight: ContextVar[Sight | None] = ContextVar("sight", default=None)
 
 
@@ -81,6 +87,22 @@ class Database:
         """A connection in a transaction, committed at the end unless something was raised."""
         with _unavailable_when_lost(), _seeing(sight), self._in_transactions.begin() as connection:
             yield connection
+
+    def fetch(self, sight: Sight, *asked: Asked) -> list[list[Any]]:
+        """The rows of each statement, by the names of their columns. All are one round trip and one transaction."""
+        with _unavailable_when_lost(), self._engine.connect() as connection:
+            driver: psycopg.Connection = connection.connection.driver_connection  # type: ignore[assignment]
+            try:
+                with tracing.asking(statement.text for statement, _ in asked), driver.pipeline():
+                    psycopg.Cursor(driver).execute(_SEE, (sight.setting, sight.value))
+                    cursors = [
+                        psycopg.Cursor(driver, row_factory=namedtuple_row).execute(*statement.with_values(values))
+                        for statement, values in asked
+                    ]
+                return [cursor.fetchall() for cursor in cursors]
+            except psycopg.OperationalError:
+                connection.exec_driver_sql(_STILL_THERE)
+                raise
 
     def probe(self, question: str) -> Sequence[Any] | None:
         """The row that a statement answers; None if it asks for what is not there. Raises DependencyUnavailable."""
@@ -131,6 +153,29 @@ class AsyncDatabase:
             async with self._engine.execution_options(isolation_level="REPEATABLE READ").begin() as connection:
                 yield connection
 
+    async def fetch(self, sight: Sight, *asked: Asked) -> list[list[Any]]:
+        """The rows of each statement, by the names of their columns. All are one round trip and one transaction."""
+        with _unavailable_when_lost():
+            async with self._engine.connect() as connection:
+                driver: psycopg.AsyncConnection = (await connection.get_raw_connection()).driver_connection  # type: ignore[assignment]
+                try:
+                    with tracing.asking(statement.text for statement, _ in asked):
+                        async with driver.pipeline():
+                            await psycopg.AsyncCursor(driver).execute(_SEE, (sight.setting, sight.value))
+                            cursors = [
+                                await psycopg.AsyncCursor(driver, row_factory=namedtuple_row).execute(
+                                    *statement.with_values(values)
+                                )
+                                for statement, values in asked
+                            ]
+                    return [await cursor.fetchall() for cursor in cursors]
+                except psycopg.OperationalError:
+                    await connection.exec_driver_sql(_STILL_THERE)
+                    raise
+                except asyncio.CancelledError:
+                    await connection.invalidate()  # nobody knows how far it came
+                    raise
+
     async def probe(self, question: str) -> Sequence[Any] | None:
         """The row that a statement answers; None if it asks for what is not there. Raises DependencyUnavailable."""
         with suppress(DependencyUnavailable):
@@ -179,10 +224,12 @@ def _unavailable_when_lost() -> Iterator[None]:
         yield
     except PoolTimeoutError as error:
         raise DependencyUnavailable("the database is busy; retry in a moment") from error
+    except psycopg.OperationalError as error:
+        raise DependencyUnavailable(_NO_ANSWER) from error
     except DBAPIError as error:
         # Class 57 (shutting down), 53 (too many connections), 55P03/57014 (timeouts) all arrive as OperationalError.
         if error.connection_invalidated or isinstance(error.orig, psycopg.OperationalError):
-            raise DependencyUnavailable("the database does not answer; retry in a moment") from error
+            raise DependencyUnavailable(_NO_ANSWER) from error
         raise
 
 

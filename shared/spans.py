@@ -94,29 +94,37 @@ class Spans:
                 span.set_status(Status(StatusCode.ERROR))
             span.end()
 
+    @contextmanager
+    def of_statement(self, statement: str) -> Iterator[None]:
+        """The span of a statement while it is run, if it belongs to a traced request."""
+        span = self._begin_statement(statement)
+        try:
+            yield
+        except Exception as error:
+            _end(span, error)
+            raise
+        _end(span)
+
     def watch(self, engine: Engine) -> None:
         """Makes a span of every statement that belongs to a traced request."""
 
         def begin(connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
-            about = {"db.system.name": "postgresql", "db.query.text": statement}
-            name = f"SQL {statement.split(maxsplit=1)[0]}"
-            connection.info[_STATEMENT] = self._begin(name, SpanKind.CLIENT, origin.current(), about)
+            connection.info[_STATEMENT] = self._begin_statement(statement)
 
         def end(connection: Connection, *_: Any) -> None:
-            span = connection.info.pop(_STATEMENT, None)
-            if span is not None:
-                span.end()
+            _end(connection.info.pop(_STATEMENT, None))
 
         def fail(failure: Any) -> None:
-            span = None if failure.connection is None else failure.connection.info.pop(_STATEMENT, None)
-            if span is not None:
-                span.set_attribute("error.type", type(failure.original_exception).__qualname__)
-                span.set_status(Status(StatusCode.ERROR))
-                span.end()
+            if failure.connection is not None:
+                _end(failure.connection.info.pop(_STATEMENT, None), failure.original_exception)
 
         event.listen(engine, "before_cursor_execute", begin)
         event.listen(engine, "after_cursor_execute", end)
         event.listen(engine, "handle_error", fail)
+
+    def _begin_statement(self, statement: str) -> Span | None:
+        about = {"db.system.name": "postgresql", "db.query.text": statement}
+        return self._begin(f"SQL {statement.split(maxsplit=1)[0]}", SpanKind.CLIENT, origin.current(), about)
 
     def _begin(self, name: str, kind: SpanKind, known: Origin, about: Attributes) -> Span | None:
         """A span below the first that it is made for, and beside the others; none if that is none."""
@@ -130,6 +138,15 @@ class Spans:
             attributes=about,
             links=[Link(parent) for parent in parents[1:]],
         )
+
+
+def _end(span: Span | None, error: BaseException | None = None) -> None:
+    if span is None:
+        return
+    if error is not None:
+        span.set_attribute("error.type", type(error).__qualname__)
+        span.set_status(Status(StatusCode.ERROR))
+    span.end()
 
 
 def _span_context(traceparent: str) -> SpanContext | None:

@@ -6,8 +6,8 @@ a servicer answers its calls through here, and whoever calls onwards does so too
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
@@ -69,6 +69,16 @@ def calling(service: str, method: str) -> Iterator[Call]:
     else:
         with _spans.of_call(service, method, call):
             yield call
+
+
+@contextmanager
+def asking(statements: Iterable[str]) -> Iterator[None]:
+    """Shows statements that the driver gets without an engine, without their parameters."""
+    with ExitStack() as shown:
+        if _spans is not None:
+            for statement in statements:
+                shown.enter_context(_spans.of_statement(statement))
+        yield
 
 
 def watch(engine: Engine) -> None:

@@ -47,9 +47,9 @@ from gateway.domain.plan import Plan, Ruleset
 from gateway.domain.session import CheckInRecorded, Completion, Event, Session, Status, check_completable
 from gateway.domain.sets import StoredSet
 from gateway.domain.settlement import settle
+from gateway.holdings import Holdings
 from gateway.outbox import Outbox
 from gateway.overlay_store import OverlayStore
-from gateway.overlays import Overlays
 from gateway.relay import Relay
 from gateway.rules import SessionRules
 from gateway.rulesets import Rulesets
@@ -159,6 +159,7 @@ async def settle_by_rules(
 class Stores(NamedTuple):
     """The stores of the gateway on one database."""
 
+    holdings: Holdings
     sessions: SessionStore
     outbox: Outbox
     overlays: OverlayStore
@@ -172,7 +173,13 @@ def with_stores[T](database_url: str, body: Callable[[Stores], Awaitable[T]]) ->
         database = AsyncDatabase(behind_walls(database_url), pooler=told_pooler())
         try:
             return await body(
-                Stores(SessionStore(database), Outbox(database), OverlayStore(database), AthleteStore(database))
+                Stores(
+                    Holdings(database),
+                    SessionStore(database),
+                    Outbox(database),
+                    OverlayStore(database),
+                    AthleteStore(database),
+                )
             )
         finally:
             await database.close()
@@ -194,7 +201,7 @@ async def use_cases(stores: Stores, database_url: str, targets: Targets) -> Asyn
             rulesets=rulesets,
             today=Today(
                 rulesets,
-                Overlays(stores.overlays, rulesets),
+                stores.holdings,
                 services,
                 Standings(services, stores.outbox, relay),
                 SystemClock(),

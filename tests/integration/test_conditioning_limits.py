@@ -1,12 +1,12 @@
 """What conditioning looks back on for limits: one range of one index, and only for rules that set limits."""
 
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import psycopg
 import pytest
 from flux.conditioning.v1 import conditioning_service_pb2 as pb
-from sqlalchemy import event
 
 import conditioning_svc.app
 import conditioning_svc.store
@@ -26,6 +26,7 @@ from shared.rules_shelf import RulesShelf
 from tests.conftest import FixedClock
 from tests.integration import service_helpers
 from tests.integration.service_helpers import ATHLETE, NOW, STRANGER, execute, invoke, number_id
+from tests.integration.statements import statements
 
 database_url = service_helpers.emptied_database_url
 
@@ -76,14 +77,13 @@ def test_time_trial_counts_once(store: ProfileStore) -> None:
     assert store.profiles([ATHLETE], NOW - WEEK)[ATHLETE].recent == (Done(HIIT, NOW),)
 
 
-def test_without_limits_no_work_that_was_done_is_looked_up(database: Database, store: ProfileStore) -> None:
+def test_without_limits_no_work_that_was_done_is_looked_up(store: ProfileStore) -> None:
     keep(store, ago(HIIT, timedelta(days=1)))
-    said: list[str] = []
-    event.listen(database._engine, "before_cursor_execute", lambda *call: said.append(call[2]))
-    assert store.profiles([ATHLETE], looks_back_to(CLASSIC.rules, NOW))[ATHLETE].recent == ()
-    assert not any("inbox.planned_level" in statement for statement in said)
-    store.profiles([ATHLETE], looks_back_to(EVIDENCE.rules, NOW))
-    assert any("inbox.planned_level" in statement for statement in said)
+    with statements() as said:
+        assert store.profiles([ATHLETE], looks_back_to(CLASSIC.rules, NOW))[ATHLETE].recent == ()
+        assert not any("inbox.planned_level" in statement for statement, _ in said)
+        store.profiles([ATHLETE], looks_back_to(EVIDENCE.rules, NOW))
+        assert any("inbox.planned_level" in statement for statement, _ in said)
 
 
 def test_look_back_reads_one_range_of_the_index(database_url: str, store: ProfileStore) -> None:
@@ -96,9 +96,11 @@ def test_look_back_reads_one_range_of_the_index(database_url: str, store: Profil
     )
     execute(database_url, sessions)
     execute(database_url, "ANALYZE conditioning.inbox")
-    statement = conditioning_svc.store._RECENT.compile(compile_kwargs={"render_postcompile": True})
-    query = str(statement).replace(":athlete_ids", f"ARRAY['{ATHLETE}']::uuid[]").replace(":since", "'2026-05-01'")
-    plan = "\n".join(line for (line,) in execute(database_url, f"EXPLAIN {query}"))
+    with statements() as said:
+        store.profiles([ATHLETE], datetime(2026, 5, 1, tzinfo=UTC))
+    ((query, values),) = ((query, values) for query, values in said if "inbox.planned_level" in query)
+    with psycopg.connect(database_url) as connection:
+        plan = "\n".join(line for (line,) in connection.execute(f"EXPLAIN {query}".encode(), values))
     assert "inbox_by_athlete" in plan
     assert "completed_time >" in plan.split("Index Cond")[1]
     assert "Seq Scan" not in plan

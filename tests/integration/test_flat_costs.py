@@ -7,7 +7,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import Engine, event
 
 from gateway.domain.session import Notes
 from gateway.domain.sets import LoggedSet
@@ -15,6 +14,7 @@ from shared.embedded_postgres import SUPERUSER
 from shared.walls import MIGRATOR
 from tests.benchmarks import bulk
 from tests.conftest import behind_walls
+from tests.integration import statements
 from tests.integration.service_helpers import (
     ATHLETE,
     Stores,
@@ -52,13 +52,10 @@ class Recorder:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        event.listen(Engine, "before_cursor_execute", self._note)
-        try:
+        with statements.listening(self._note):
             yield
-        finally:
-            event.remove(Engine, "before_cursor_execute", self._note)
 
-    def _note(self, connection: object, cursor: object, statement: str, values: Any, *_: object) -> None:
+    def _note(self, statement: str, values: Any) -> None:
         if self.call:
             self.issued[self.call][statement] = values
 

@@ -11,16 +11,17 @@ from uuid import UUID
 from gateway.domain.inputs import Inputs, Ledger, Readiness, Standing
 from gateway.domain.overlay import OverlayInForce
 from gateway.domain.plan import MAIN_ROTATION, Plan
+from gateway.domain.session import Event
+from gateway.holdings import Holdings
 from gateway.rulesets import InForce, Rulesets
-from gateway.today import MOST_TOGETHER, Today
+from gateway.standings import Moment, OnItsWay
+from gateway.today import MOST_PLANS, Today
 from shared.errors import DependencyUnavailable
 from tests.unit.builders import NOW, PATTERNS, SESSION, due, heard_ledger, inputs
 
 ME, YOU, THEY = (UUID(int=number) for number in (1, 2, 3))
 CHECK_IN = {"knee_pain": 0, "energy": 10}
 KNOWN = inputs(check_in=CHECK_IN)
-
-type Moment = tuple[UUID, datetime]
 
 
 class Stand:
@@ -34,14 +35,13 @@ class Stand:
     def now(self) -> datetime:
         return NOW
 
-    async def of(self, moments: Sequence[Moment], rules: Mapping[str, str]) -> list[Standing | DependencyUnavailable]:
+    async def of(
+        self, moments: Sequence[Moment], rules: Mapping[str, str], on_its_way: OnItsWay | None = None
+    ) -> list[Standing | DependencyUnavailable]:
         self.asked.append(list(moments))
         await asyncio.sleep(0)
         everything = Standing(KNOWN.ledger, KNOWN.profile)
         return [self._standings.get(athlete_id, everything) for athlete_id, _ in moments]
-
-    async def in_force(self, athlete_ids: Collection[UUID]) -> dict[UUID, OverlayInForce]:
-        return {}
 
     async def evaluate(self, check_ins: Sequence[object], rules: str) -> list[Readiness]:
         self.graded.append(len(check_ins))
@@ -51,7 +51,16 @@ class Stand:
         parts: Any = SimpleNamespace(parts={"readiness": "r"})
         in_force = InForce(parts, SESSION, {}, KNOWN.profile)
         me: Any = self
-        return Today(cast("Rulesets", SimpleNamespace(in_force=in_force)), me, me, me, me)
+        return Today(cast("Rulesets", SimpleNamespace(in_force=in_force)), _Nothing(), me, me, me)
+
+
+class _Nothing(Holdings):
+    """Nobody has an overlay, and nothing is on its way."""
+
+    def __init__(self) -> None: ...
+
+    async def of(self, athlete_ids: Collection[UUID]) -> tuple[dict[UUID, OverlayInForce], dict[UUID, list[Event]]]:
+        return {}, {}
 
 
 def asked_together[T](stand: Stand, ask: Callable[[Today], Sequence[Awaitable[T]]]) -> list[T | BaseException]:
@@ -97,9 +106,9 @@ def test_other_check_ins_and_other_days_are_other_wishes() -> None:
 
 def test_more_than_go_together_take_more_rounds() -> None:
     stand = Stand()
-    athletes = [UUID(int=number) for number in range(1, 2 * MOST_TOGETHER + 2)]
+    athletes = [UUID(int=number) for number in range(1, 2 * MOST_PLANS + 2)]
     assert all(isinstance(one, tuple) for one in plans(stand, *athletes))
-    assert [len(moments) for moments in stand.asked] == [MOST_TOGETHER, MOST_TOGETHER, 1]
+    assert [len(moments) for moments in stand.asked] == [MOST_PLANS, MOST_PLANS, 1]
 
 
 def test_what_stands_in_the_way_of_one_athlete_is_told_to_that_one_alone() -> None:
