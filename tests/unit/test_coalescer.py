@@ -83,6 +83,31 @@ async def test_what_is_asked_during_a_call_goes_into_the_next_one() -> None:
 
 
 @in_a_loop
+async def test_those_who_were_answered_together_and_ask_again_are_asked_for_together() -> None:
+    callee = Callee()
+    coalescer = Coalescer(callee, gather_seconds=LONG)
+
+    async def ask_twice(item: int) -> None:
+        assert await coalescer.load(item, LONG) == 2 * item
+        for _ in range(item):  # each comes back at another moment
+            await asyncio.sleep(0)
+        assert await coalescer.load(item, LONG) == 2 * item
+
+    await asyncio.gather(*map(ask_twice, range(5)))
+    assert callee.calls == [[0, 1, 2, 3, 4]] * 2
+
+
+@in_a_loop
+async def test_who_does_not_ask_again_is_not_waited_for_long() -> None:
+    callee = Callee()
+    coalescer = Coalescer(callee, gather_seconds=0.01)
+    await asyncio.gather(*(coalescer.load(item, LONG) for item in range(3)))
+    assert await coalescer.load(3, LONG) == 6
+    assert await coalescer.load(4, LONG) == 8
+    assert callee.calls == [[0, 1, 2], [3], [4]]
+
+
+@in_a_loop
 async def test_a_call_has_no_more_items_than_it_may() -> None:
     callee = Callee()
     coalescer = Coalescer(callee)
