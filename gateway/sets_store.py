@@ -4,14 +4,14 @@ What athletes send at the same moment is written together, and committed once. N
 that somebody else holds is passed over, and whoever asked for it waits alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Row, TextClause, and_, select, text
+from sqlalchemy import TextClause, and_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.coalescer import Coalescer
@@ -19,6 +19,7 @@ from gateway.domain.session import SessionNotFound, Windows
 from gateway.domain.sets import UNPLANNED, LoggedSet, StoredSet, newest_only
 from gateway.tables import workout_sets
 from shared.db import AsyncDatabase
+from shared.prepared import Prepared
 from shared.walls import Sight
 
 _COLUMNS = (
@@ -82,7 +83,7 @@ LEFT JOIN (SELECT * FROM written UNION ALL SELECT * FROM newer) AS answer USING 
 """)  # noqa: S608 - the only things put in are constants
 
 
-_LOG_AND_WAIT, _LOG_WHAT_IS_FREE = _log_sets(""), _log_sets("SKIP LOCKED")
+_LOG_AND_WAIT, _LOG_WHAT_IS_FREE = _log_sets(""), Prepared(_log_sets("SKIP LOCKED"))
 
 
 @dataclass(frozen=True)
@@ -119,8 +120,9 @@ class SetLog:
             return await log(connection, entry)
 
     async def _log_together(self, entries: Sequence[Entry], _: float) -> list["_Found | None"]:
-        async with self._database.autocommit(Sight.of({entry.athlete_id for entry in entries})) as connection:
-            found = await _log(connection, _LOG_WHAT_IS_FREE, entries)
+        sight = Sight.of({entry.athlete_id for entry in entries})
+        (rows,) = await self._database.fetch(sight, (_LOG_WHAT_IS_FREE, _values(entries)))
+        found = _found(rows)
         return [found.get((entry.athlete_id, entry.session_id)) for entry in entries]
 
 
@@ -129,7 +131,7 @@ async def log(connection: AsyncConnection, entry: Entry) -> Kept:
 
     Raises SessionNotFound, or SessionClosed if the session was completed or abandoned too long ago.
     """
-    found = (await _log(connection, _LOG_AND_WAIT, [entry])).get((entry.athlete_id, entry.session_id))
+    found = _found(await connection.execute(_LOG_AND_WAIT, _values([entry]))).get((entry.athlete_id, entry.session_id))
     if found is None:
         raise SessionNotFound
     kept = found.kept(entry)
@@ -158,15 +160,13 @@ class _Found:
         return (sets, self.completed_time) if len(sets) == len(entry.sets) else None
 
 
-async def _log(
-    connection: AsyncConnection, statement: TextClause, entries: Sequence[Entry]
-) -> dict[tuple[UUID, UUID], _Found]:
-    """Logs sets of different sessions or, as if they came one after the other, of the same."""
+def _values(entries: Sequence[Entry]) -> Mapping[str, Any]:
+    """Sets of different sessions to log or, as if they came one after the other, of the same."""
     entry_of = {(entry.athlete_id, entry.session_id): entry for entry in entries}
     sets: dict[tuple[UUID, UUID], list[LoggedSet]] = {session: [] for session in entry_of}
     for entry in entries:
         sets[entry.athlete_id, entry.session_id] += entry.sets
-    asked = {
+    return {
         "athlete_ids": [entry.athlete_id for entry in entry_of.values()],
         "session_ids": [entry.session_id for entry in entry_of.values()],
         "corrections": [entry.windows.correction for entry in entry_of.values()],
@@ -175,8 +175,12 @@ async def _log(
             [_row(*at, one) for at, sent in sets.items() for one in newest_only(sent)]
         ).decode(),
     }
+
+
+def _found(rows: Iterable[Any]) -> dict[tuple[UUID, UUID], _Found]:
+    """What a statement answered, by session."""
     found: dict[tuple[UUID, UUID], _Found] = {}
-    for row in await connection.execute(statement, asked):
+    for row in rows:
         at = (row.athlete_id, row.session_id)
         session = found.setdefault(at, _Found(row.completed_time, row.is_done, row.is_given_up))
         if row.slot is not None:
@@ -211,7 +215,7 @@ def _row(athlete_id: UUID, session_id: UUID, logged: LoggedSet) -> Mapping[str, 
     }
 
 
-def _stored_set(row: Row[Any]) -> StoredSet:
+def _stored_set(row: Any) -> StoredSet:
     logged = LoggedSet(
         exercise_name=row.exercise_name,
         set_index=row.set_index,
