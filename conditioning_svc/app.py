@@ -23,6 +23,7 @@ from shared.rpc.eraser import Eraser
 from shared.rpc.rules_keeper import RulesKeeper
 from shared.rpc.server import Service
 from shared.rules_shelf import RulesShelf, Versions, keep_shipped
+from shared.schema_versions import History
 from shared.settings import DatabaseSettings, RulesSettings, ServiceSettings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -37,7 +38,7 @@ def build(settings: ServiceSettings) -> Service:
     servicer = ConditioningServicer(shelf, ProfileStore(database), SystemClock())
     keeper = RulesKeeper("conditioning", shelf, rule_ids)
     eraser = Eraser(ErasureStore(database, erasures))
-    history = migrations.history(SCHEMA, MIGRATIONS)
+    history = History.of(SCHEMA, MIGRATIONS)
 
     def add_to(server: grpc.Server) -> None:
         add_ConditioningServiceServicer_to_server(servicer, server)

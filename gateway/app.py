@@ -58,6 +58,7 @@ from shared.process import Refused
 from shared.rpc.aio_server import AsyncService
 from shared.rpc.peers import ENVOY, OPERATOR
 from shared.rules_shelf import RulesShelf, Versions, keep_shipped
+from shared.schema_versions import History
 from shared.settings import DatabaseSettings, RulesSettings, ServiceSettings, at_least_one, setting
 
 # Of each kind of call to a service one is under way for all of them.
@@ -113,7 +114,7 @@ def build(settings: GatewaySettings) -> AsyncService:
     overlays = Overlays(OverlayStore(database), rulesets)
     today = Today(rulesets, Holdings(database), services, Standings(services, outbox, relay), SystemClock())
     projections = Projections(planner, today, rulesets, overlays, SystemClock())
-    history = migrations.history(tables.SCHEMA, MIGRATIONS)
+    history = History.of(tables.SCHEMA, MIGRATIONS)
     registry = CollectorRegistry()
     metrics = GatewayMetrics(registry)
     sessions = ObservedSessions(

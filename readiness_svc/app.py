@@ -22,6 +22,7 @@ from shared.rpc.eraser import Eraser
 from shared.rpc.rules_keeper import RulesKeeper
 from shared.rpc.server import Service
 from shared.rules_shelf import RulesShelf, Versions, keep_shipped
+from shared.schema_versions import History
 from shared.settings import DatabaseSettings, RulesSettings, ServiceSettings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -36,7 +37,7 @@ def build(settings: ServiceSettings) -> Service:
     servicer = ReadinessServicer(shelf, CheckInStore(database))
     keeper = RulesKeeper("readiness", shelf, rule_ids)
     eraser = Eraser(ErasureStore(database, erasures))
-    history = migrations.history(SCHEMA, MIGRATIONS)
+    history = History.of(SCHEMA, MIGRATIONS)
 
     def add_to(server: grpc.Server) -> None:
         add_ReadinessServiceServicer_to_server(servicer, server)

@@ -12,9 +12,6 @@ from pathlib import Path
 from types import ModuleType
 
 import psycopg.errors
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
@@ -53,13 +50,24 @@ def upgrade(database_url: str, *, schema: str, versions: Path, then: Callable[[C
 
 
 def _upgrade(database_url: str, schema: str, versions: Path, then: Callable[[Connection], None]) -> None:
-    config = _config(versions)
-    config.attributes["schema"] = schema
+    known = History.of(schema, versions)
     with closing(_database(database_url)) as database, database.transaction() as connection:
         _become_owner(connection, schema)
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        if not known.is_kept_by(told(connection, schema)):
+            _apply(connection, known, versions)
         then(connection)
+
+
+def _apply(connection: Connection, known: History, versions: Path) -> None:
+    from alembic import command  # noqa: PLC0415 - most starts have nothing to migrate, and need not load it
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(ENVIRONMENT))
+    config.set_main_option("version_locations", str(versions))
+    config.set_main_option("path_separator", "newline")
+    config.attributes.update(connection=connection, known=known)
+    command.upgrade(config, "head")
 
 
 def _were_locked_out(error: DependencyUnavailable) -> bool:
@@ -70,7 +78,7 @@ def _were_locked_out(error: DependencyUnavailable) -> bool:
 
 def status(database_url: str, *, schema: str, versions: Path) -> str:
     """Which version a schema has, and which it should have. Raises as `upgrade` does."""
-    known = history(schema, versions)
+    known = History.of(schema, versions)
     with closing(_database(database_url)) as database, database.transaction() as connection:
         _become_owner(connection, schema)
         version, oldest_code = told(connection, schema)
@@ -85,22 +93,9 @@ def status(database_url: str, *, schema: str, versions: Path) -> str:
     return f"{schema}: version {version or 'none'}, {state}"
 
 
-def history(schema: str, versions: Path) -> History:
-    """What this version of FLUX knows of a schema."""
-    return History.of(schema, ScriptDirectory.from_config(_config(versions)))
-
-
 def _database(url: str) -> Database:
     """Nothing is prepared: there may be a pooler, and no statement of a migration runs often enough to miss it."""
     return Database(url, pooler=TRANSACTION)
-
-
-def _config(versions: Path) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(ENVIRONMENT))
-    config.set_main_option("version_locations", str(versions))
-    config.set_main_option("path_separator", "newline")
-    return config
 
 
 def _become_owner(connection: Connection, schema: str) -> None:
@@ -120,15 +115,16 @@ def _become_owner(connection: Connection, schema: str) -> None:
 
 def run_in(context: ModuleType) -> None:
     """Runs the migrations of the schema that `upgrade` named, inside Alembic's context."""
-    schema, connection = (context.config.attributes[key] for key in ("schema", "connection"))
-    connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:key))"), {"key": f"flux.migrate.{schema}"})
-    known = History.of(schema, ScriptDirectory.from_config(context.config))
-    version, oldest_code = told(connection, schema)
+    connection: Connection = context.config.attributes["connection"]
+    known: History = context.config.attributes["known"]
+    lock = {"key": f"flux.migrate.{known.schema}"}
+    connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:key))"), lock)
+    version, oldest_code = told(connection, known.schema)
     if known.is_newer(version):
         if oldest_code not in known.known:
             raise SettingsError([known.too_new(version)])
         return
     connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
-    context.configure(connection=connection, version_table=VERSION_TABLE, version_table_schema=schema)
+    context.configure(connection=connection, version_table=VERSION_TABLE, version_table_schema=known.schema)
     context.run_migrations()
     known.tell(connection)

@@ -3,19 +3,25 @@
 A migration that only adds lets older code run on. One that takes away or narrows what older code uses says so by
 `oldest_code`, the first revision whose code does without. The schema keeps the newest of these beside its version, for
 code that is too old to know the migration.
+
+Migrations are in files by the number of their revision, one after the other. So they can be counted without Alembic,
+which takes time and memory that whoever has nothing to migrate needs not spend.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from shared.errors import DependencyUnavailable
 from shared.walls import runtime
 
 VERSION_TABLE = "schema_version"
+
+_OLDEST_CODE = re.compile(r"""^oldest_code = ["'](\d+)["']""", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -28,12 +34,16 @@ class History:
     oldest_code: str
 
     @classmethod
-    def of(cls, schema: str, scripts: ScriptDirectory) -> Self:
-        """The history that migrations tell."""
-        newest_first = list(scripts.walk_revisions())
-        said = (getattr(script.module, "oldest_code", None) for script in newest_first)
-        oldest_code = next(filter(None, said), newest_first[-1].revision)
-        return cls(schema, frozenset(script.revision for script in newest_first), newest_first[0].revision, oldest_code)
+    def of(cls, schema: str, folder: Path) -> Self:
+        """The history that the migrations in a folder tell."""
+        files = sorted(folder.glob("[0-9]*_*.py"))
+        revisions = [file.name.partition("_")[0] for file in files]
+        said = [found[1] for file in files if (found := _OLDEST_CODE.search(file.read_text("utf-8")))]
+        return cls(schema, frozenset(revisions), revisions[-1], said[-1] if said else revisions[0])
+
+    def is_kept_by(self, told: tuple[str | None, str | None]) -> bool:
+        """Whether a schema that tells this of itself is as all these migrations leave it."""
+        return told == (self.newest, self.oldest_code)
 
     @property
     def question(self) -> str:

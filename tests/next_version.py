@@ -4,7 +4,7 @@ from importlib.resources import files
 from pathlib import Path
 from shutil import copytree, ignore_patterns
 
-from shared import migrations
+from shared.schema_versions import History
 from shared.walls import SCHEMAS
 
 CHECKOUT = Path(__file__).parents[1]
@@ -52,7 +52,7 @@ def add_steps(folder: Path, package: str, *steps: tuple[str, str]) -> None:
 
 def newest(package: str) -> str:
     """The version that a package's schema has after all its migrations."""
-    return migrations.history(package, migrations_of(package)).newest
+    return History.of(package, migrations_of(package)).newest
 
 
 def migrations_of(package: str) -> Path:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import grpc
-from cryptography import x509
 from grpc_health.v1 import health
 
 from shared.errors import Code, FluxError
@@ -75,6 +74,8 @@ class Certificate:
     @property
     def role(self) -> str:
         """The role that it names."""
+        from cryptography import x509  # noqa: PLC0415 - 8 MB, which parts on one machine have no use for
+
         names = x509.load_pem_x509_certificate(self.certificate).extensions.get_extension_for_class(
             x509.SubjectAlternativeName
         )

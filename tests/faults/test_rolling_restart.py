@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psycopg
 
-from shared import migrations
+from shared.schema_versions import History
 from shared.walls import SCHEMAS
 from tests import next_version
 from tests.faults.run import Run
@@ -46,7 +46,7 @@ def versions(database_url: str) -> set[str]:
     """The versions that the schemas have."""
     with psycopg.connect(database_url) as connection:
         found = [
-            connection.execute(migrations.history(schema, next_version.migrations_of(package)).question.encode())
+            connection.execute(History.of(schema, next_version.migrations_of(package)).question.encode())
             for package, schema in SCHEMAS.items()
         ]
         return {str(row[0]) for cursor in found for row in cursor}

@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, MetaData, NullPool, create_engine, text
 from sqlalchemy.engine import make_url
 
@@ -26,10 +28,11 @@ import readiness_svc.app
 import readiness_svc.store
 from shared import migrations
 from shared.errors import DependencyUnavailable
+from shared.schema_versions import History
 from shared.settings import DatabaseSettings
 from tests.integration.metered import eventually
 from tests.integration.service_helpers import database_named
-from tests.next_version import EXPANDS, newer
+from tests.next_version import EXPANDS, migrations_of, newer
 
 VERSION_TABLE = "schema_version"
 
@@ -110,6 +113,33 @@ def head(package: Package) -> str:
     """The newest migration of a package."""
     folder = Path(import_module(package.name).__path__[0]) / "migrations"
     return max(path.name for path in folder.glob("[0-9]*.py")).partition("_")[0]
+
+
+@each_package
+def test_what_is_known_of_a_schema_is_what_alembic_finds(package: Package) -> None:
+    folder = migrations_of(package.name)
+    config = Config()
+    config.set_main_option("script_location", str(folder))
+    config.set_main_option("version_locations", str(folder))
+    config.set_main_option("path_separator", "newline")
+    newest_first = list(ScriptDirectory.from_config(config).walk_revisions())
+    oldest_code = next(
+        (said for script in newest_first if (said := getattr(script.module, "oldest_code", None))),
+        newest_first[-1].revision,
+    )
+    revisions = frozenset(script.revision for script in newest_first)
+    assert History.of(package.schema, folder) == History(
+        package.schema, revisions, newest_first[0].revision, oldest_code
+    )
+
+
+def test_who_has_nothing_to_migrate_does_not_load_what_migrates(migrated_url: str) -> None:
+    program = (
+        "import sys, debt_svc.app\nfrom shared.settings import DatabaseSettings\n"
+        f"debt_svc.app.migrate(DatabaseSettings(database_url={migrated_url!r}))\n"
+        "sys.exit('alembic' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 @each_package

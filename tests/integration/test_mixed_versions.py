@@ -19,6 +19,7 @@ from shared.cli import invariants
 from shared.cli.programs import Database, Programs
 from shared.cli.stack import serves
 from shared.local_identity import LocalIdentity
+from shared.schema_versions import History
 from shared.settings import DatabaseSettings, SettingsError
 from shared.supervisor import Supervisor
 from shared.walls import MIGRATOR, SCHEMAS, runtime
@@ -117,7 +118,7 @@ def test_a_migration_that_takes_something_away_says_so(
         copy(path, tmp_path)
         migrate(granted_database_url, {schema: tmp_path})
         after = shape(granted_database_url, schema)
-        is_told = migrations.history(schema, tmp_path).oldest_code == path.name.partition("_")[0]
+        is_told = History.of(schema, tmp_path).oldest_code == path.name.partition("_")[0]
         if narrowed(before, after) and not is_told:
             silent.append(path.name)
         before = after
@@ -186,7 +187,7 @@ def probe(question: str, programs: Programs) -> int:
 
 def version(database_url: str, schema: str) -> str:
     with psycopg.connect(database_url) as connection:
-        question = migrations.history(schema, migrations_of("debt_svc")).question
+        question = History.of(schema, migrations_of("debt_svc")).question
         return str(connection.execute(question.encode()).fetchall()[0][0])
 
 
