@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 
-from gateway import app
+from gateway import app, schema
 from shared import process
 from shared.configuration import account
 from shared.rpc import aio_server, peers
@@ -17,11 +17,11 @@ def _serve() -> None:
 
 
 def _migrate() -> None:
-    app.migrate(read(MigrationSettings, os.environ))
+    schema.migrate(read(MigrationSettings, os.environ))
 
 
 def _status() -> None:
-    process.say(app.status(read(MigrationSettings, os.environ)))
+    process.say(schema.status(read(MigrationSettings, os.environ)))
 
 
 def _check() -> None:

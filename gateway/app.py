@@ -6,7 +6,6 @@ import uuid
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import TextIO
 from uuid import UUID
@@ -39,9 +38,9 @@ from gateway.projections import Projections
 from gateway.records import InvalidRecords
 from gateway.relay import Relay
 from gateway.replay import Replay
-from gateway.rules import SessionRules
 from gateway.rulesets import Rulesets, check_agreement
 from gateway.rulesets_store import RulesetStore
+from gateway.schema import MIGRATIONS, versions
 from gateway.servicers.app import AppServicer
 from gateway.servicers.rules import RulesServicer
 from gateway.servicers.session import SessionServicer
@@ -51,13 +50,12 @@ from gateway.sweep import Sweep
 from gateway.today import Today
 from gateway.trend_store import TrendStore
 from gateway.trends import Trends
-from shared import migrations
 from shared.clock import SystemClock
 from shared.db import AsyncDatabase, Database
 from shared.process import Refused
 from shared.rpc.aio_server import AsyncService
 from shared.rpc.peers import ENVOY, OPERATOR
-from shared.rules_shelf import RulesShelf, Versions, keep_shipped
+from shared.rules_shelf import RulesShelf
 from shared.schema_versions import History
 from shared.settings import DatabaseSettings, RulesSettings, ServiceSettings, at_least_one, setting
 
@@ -80,17 +78,11 @@ class GatewaySettings(ServiceSettings, IdentitySettings):
     )
 
 
-MIGRATIONS = Path(__file__).parent / "migrations"
-
-
 @dataclass(frozen=True, kw_only=True)
 class AthleteSettings(DatabaseSettings):
     """Whose data it is about."""
 
     athlete: UUID = setting("FLUX_ATHLETE", "id of the athlete, a UUID")  # noqa: RUF009 - it only describes a field
-
-
-SHIPPED = ("rules.yaml", "rules_evidence.yaml")
 
 
 def build(settings: GatewaySettings) -> AsyncService:
@@ -173,31 +165,6 @@ def believed_tokens(settings: IdentitySettings) -> Tokens:
     if settings.legacy_secret:
         return SharedSecretTokens(settings.issuer, settings.legacy_secret)
     return SignedTokens(settings.issuer, Keyring(source_of(settings.jwks), time.monotonic))
-
-
-def versions() -> Versions[SessionRules]:
-    """The rules that the gateway comes with. Raises RulesError."""
-    shipped = [(files(__package__) / name).read_text(encoding="utf-8") for name in SHIPPED]
-    return Versions(SessionRules, "session.yaml", shipped)
-
-
-def migrate(settings: DatabaseSettings) -> None:
-    """Brings the schema of sessions up to date, and keeps the shipped rules.
-
-    Raises DependencyUnavailable, SettingsError, or RulesError if the shipped rules cannot be used.
-    """
-    shipped = versions()
-    migrations.upgrade(
-        settings.database_url,
-        schema=tables.SCHEMA,
-        versions=MIGRATIONS,
-        then=lambda connection: keep_shipped(shipped, tables.rules, connection),
-    )
-
-
-def status(settings: DatabaseSettings) -> str:
-    """Which version the schema of sessions has. Raises DependencyUnavailable or SettingsError."""
-    return migrations.status(settings.database_url, schema=tables.SCHEMA, versions=MIGRATIONS)
 
 
 async def export(settings: AthleteSettings, to: TextIO) -> None:

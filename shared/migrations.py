@@ -53,7 +53,7 @@ def _upgrade(database_url: str, schema: str, versions: Path, then: Callable[[Con
     known = History.of(schema, versions)
     with closing(_database(database_url)) as database, database.transaction() as connection:
         _become_owner(connection, schema)
-        if not known.is_kept_by(told(connection, schema)):
+        if not known.is_up_to_date(told(connection, schema)):
             _apply(connection, known, versions)
         then(connection)
 

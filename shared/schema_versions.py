@@ -41,8 +41,8 @@ class History:
         said = [found[1] for file in files if (found := _OLDEST_CODE.search(file.read_text("utf-8")))]
         return cls(schema, frozenset(revisions), revisions[-1], said[-1] if said else revisions[0])
 
-    def is_kept_by(self, told: tuple[str | None, str | None]) -> bool:
-        """Whether a schema that tells this of itself is as all these migrations leave it."""
+    def is_up_to_date(self, told: tuple[str | None, str | None]) -> bool:
+        """Whether a schema that tells this of itself has all these migrations."""
         return told == (self.newest, self.oldest_code)
 
     @property

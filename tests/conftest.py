@@ -16,7 +16,7 @@ import pytest
 
 import conditioning_svc.app
 import debt_svc.app
-import gateway.app
+import gateway.schema
 import readiness_svc.app
 from shared import embedded_postgres, grants
 from shared.settings import DatabaseSettings
@@ -69,8 +69,8 @@ def migrated_template(postgres: str) -> str:
     """Name of a database that every service has migrated, to be copied."""
     url = _create_database(postgres, TEMPLATE)
     grants.apply(url)
-    for app in (readiness_svc.app, debt_svc.app, conditioning_svc.app, gateway.app):
-        app.migrate(DatabaseSettings(database_url=url))
+    for part in (readiness_svc.app, debt_svc.app, conditioning_svc.app, gateway.schema):
+        part.migrate(DatabaseSettings(database_url=url))
     return TEMPLATE
 
 

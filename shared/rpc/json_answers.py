@@ -21,11 +21,14 @@ _MOST_EXACT = 2**53
 type Write = Callable[[Any], str]
 """From a message, or the value of a field, to JSON."""
 
-_text = JSONEncoder(ensure_ascii=False).encode
+_json = JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 def writer_of(kind: Descriptor) -> Write:
-    """How a whole answer of this kind is written. Raises TypeError where it may hold what is not written here."""
+    """How a whole answer of this kind is written. Raises TypeError where it may hold what is not written here.
+
+    What it returns raises ValueError for a number that JSON does not know.
+    """
     return _inside(kind)
 
 
@@ -80,13 +83,13 @@ def _one(field: FieldDescriptor) -> Write:
 
 
 def _object(values: Mapping[str, Any], write_value: Write) -> str:
-    return "{" + ",".join([f"{_text(name)}:{write_value(values[name])}" for name in sorted(values)]) + "}"
+    return "{" + ",".join([f"{_json(name)}:{write_value(values[name])}" for name in sorted(values)]) + "}"
 
 
 def _value(value: Value) -> str:
     match value.WhichOneof("kind"):
         case "string_value":
-            return _text(value.string_value)
+            return _json(value.string_value)
         case "number_value":
             return _number(value.number_value)
         case "bool_value":
@@ -109,7 +112,7 @@ def _list(values: ListValue) -> str:
 
 
 def _number(number: float) -> str:
-    return str(int(number)) if number.is_integer() and abs(number) <= _MOST_EXACT else repr(number)
+    return str(int(number)) if number.is_integer() and abs(number) <= _MOST_EXACT else _json(number)
 
 
 def _bool(value: bool) -> str:
@@ -117,7 +120,7 @@ def _bool(value: bool) -> str:
 
 
 _SCALARS: Mapping[int, Write] = {
-    FieldDescriptor.TYPE_STRING: _text,
+    FieldDescriptor.TYPE_STRING: _json,
     FieldDescriptor.TYPE_BOOL: _bool,
     FieldDescriptor.TYPE_INT32: str,
 }

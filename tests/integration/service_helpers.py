@@ -30,7 +30,7 @@ import conditioning_svc.domain
 import debt_svc.app
 import debt_svc.convert
 import debt_svc.domain
-import gateway.app
+import gateway.schema
 import gateway.tables
 import readiness_svc.app
 import readiness_svc.convert
@@ -193,7 +193,7 @@ async def use_cases(stores: Stores, database_url: str, targets: Targets) -> Asyn
     database = Database(behind_walls(database_url), pooler=told_pooler())
     services = Services(targets, time.monotonic, PeerSettings())
     try:
-        shelf = RulesShelf(gateway.app.versions(), gateway.tables.rules, database)
+        shelf = RulesShelf(gateway.schema.versions(), gateway.tables.rules, database)
         rulesets = Rulesets(RulesetStore(database), shelf, services)
         await rulesets.refresh()
         relay = Relay(stores.outbox, services)

@@ -22,7 +22,7 @@ import conditioning_svc.app
 import conditioning_svc.store
 import debt_svc.app
 import debt_svc.store
-import gateway.app
+import gateway.schema
 import gateway.tables
 import readiness_svc.app
 import readiness_svc.store
@@ -55,7 +55,7 @@ PACKAGES = [
         (readiness_svc.app, readiness_svc.store),
         (debt_svc.app, debt_svc.store),
         (conditioning_svc.app, conditioning_svc.store),
-        (gateway.app, gateway.tables),
+        (gateway.schema, gateway.tables),
     )
 ]
 each_package = pytest.mark.parametrize("package", PACKAGES, ids=str)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import conditioning_svc.app
 import debt_svc.app
-import gateway.app
+import gateway.schema
 import readiness_svc.app
 from conditioning_svc.domain import Done, Prescription, Profile, prescribe
 from conditioning_svc.rules import ConditioningRules, Effort, Protocol, StateName
@@ -59,7 +59,7 @@ EVIDENCE = conditioning("evidence")
 # Both are shipped.
 
 
-@pytest.mark.parametrize("app", [readiness_svc.app, debt_svc.app, conditioning_svc.app, gateway.app])
+@pytest.mark.parametrize("app", [readiness_svc.app, debt_svc.app, conditioning_svc.app, gateway.schema])
 def test_every_service_ships_both_and_decides_by_classic_first(app: ModuleType) -> None:
     versions = app.versions()
     assert [kept.rules.ruleset for kept in versions.shipped] == list(RULESETS)

@@ -75,6 +75,14 @@ def test_whole_numbers_have_no_fraction_and_others_are_exact() -> None:
     ]
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_number_that_json_does_not_know_is_never_written(number: float) -> None:
+    answer = pb.GetUserStateResponse()
+    answer.patterns["SQUAT"].days_since.number_value = number
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        written(answer)
+
+
 def test_what_cannot_be_written_is_refused_before_there_is_an_answer() -> None:
     with pytest.raises(TypeError, match=r"flux\.session\.v1\.Session\.status"):
         written(session_service_pb2.GetSessionResponse())
