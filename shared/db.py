@@ -89,8 +89,12 @@ class Database:
             yield connection
 
     def fetch(self, sight: Sight, *asked: Asked) -> list[list[Any]]:
-        """The rows of each statement, by the names of their columns. All are one round trip and one transaction."""
+        """The rows of each statement, by the names of their columns. All are one round trip and one transaction.
+
+        Raises DependencyUnavailable.
+        """
         with _unavailable_when_lost(), self._engine.connect() as connection:
+            # SQLAlchemy types it by an interface of its own.
             driver: psycopg.Connection = connection.connection.driver_connection  # type: ignore[assignment]
             try:
                 with tracing.asking(statement.text for statement, _ in asked), driver.pipeline():
@@ -154,9 +158,13 @@ class AsyncDatabase:
                 yield connection
 
     async def fetch(self, sight: Sight, *asked: Asked) -> list[list[Any]]:
-        """The rows of each statement, by the names of their columns. All are one round trip and one transaction."""
+        """The rows of each statement, by the names of their columns. All are one round trip and one transaction.
+
+        Raises DependencyUnavailable.
+        """
         with _unavailable_when_lost():
             async with self._engine.connect() as connection:
+                # As above.
                 driver: psycopg.AsyncConnection = (await connection.get_raw_connection()).driver_connection  # type: ignore[assignment]
                 try:
                     with tracing.asking(statement.text for statement, _ in asked):

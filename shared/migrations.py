@@ -60,7 +60,7 @@ def _upgrade(database_url: str, schema: str, versions: Path, then: Callable[[Con
 
 def _apply(connection: Connection, known: History, versions: Path) -> None:
     from alembic import command  # noqa: PLC0415 - most starts have nothing to migrate, and need not load it
-    from alembic.config import Config  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415 - as above
 
     config = Config()
     config.set_main_option("script_location", str(ENVIRONMENT))
