@@ -1,5 +1,7 @@
 """Brings one service's schema to the newest version: forward only, one transaction, one migration at a time.
 
+Calls of older code wait meanwhile, for less than their own lock timeout: what takes longer is not for a migration.
+
 Everything is made by the owner of the schema, whoever logs in. Rows of athletes are hidden from the owner too: a
 migration that changes some says `SET LOCAL flux.athletes` first.
 """
@@ -22,10 +24,10 @@ from shared.settings import TRANSACTION, SettingsError
 from shared.walls import MIGRATOR, owner
 
 ENVIRONMENT = Path(__file__).parent / "alembic"
-# Long enough for a busy table, short enough that a blocked migration does not block its readers for ever.
-LOCK_TIMEOUT = "5s"
-# A migration that found calls in its way, be it in a deadlock with one, has changed nothing and lets them pass.
-ATTEMPTS, PAUSE_SECONDS = 5, 1.0
+# Who waits for longer than PostgreSQL's deadlock_timeout, 1 s, may be ended for a deadlock. It must not be a call.
+LOCK_TIMEOUT = "300ms"
+# A migration that found calls in its way has changed nothing, and lets them pass.
+ATTEMPTS, PAUSE_SECONDS = 30, 0.5
 
 _log = logging.getLogger(__name__)
 
@@ -113,6 +115,20 @@ def _become_owner(connection: Connection, schema: str) -> None:
     connection.execute(text(f"SET LOCAL ROLE {owner(schema)}"))
 
 
+def _have_all_tables(connection: Connection, schema: str) -> None:
+    """Locks them before anything changes: what got one after the other would have calls wait for it in between."""
+    tables = connection.scalars(
+        text(
+            "SELECT c.oid::regclass::text FROM pg_class c WHERE relnamespace = CAST(:schema AS regnamespace)"
+            " AND relkind IN ('r', 'p') ORDER BY relname"
+        ),
+        {"schema": schema},
+    ).all()
+    connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
+    if tables:
+        connection.execute(text(f"LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE"))
+
+
 def run_in(context: ModuleType) -> None:
     """Runs the migrations of the schema that `upgrade` named, inside Alembic's context."""
     connection: Connection = context.config.attributes["connection"]
@@ -124,7 +140,7 @@ def run_in(context: ModuleType) -> None:
         if oldest_code not in known.known:
             raise SettingsError([known.too_new(version)])
         return
-    connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
+    _have_all_tables(connection, known.schema)
     context.configure(connection=connection, version_table=VERSION_TABLE, version_table_schema=known.schema)
     context.run_migrations()
     known.tell(connection)

@@ -63,6 +63,8 @@ class History:
     athletes: list[AthleteHistory] = field(default_factory=list)
     answers: Counter[str] = field(default_factory=Counter)
     """How many calls ended so, by gRPC status."""
+    failures: Counter[str] = field(default_factory=Counter)
+    """How many calls failed so, by method, gRPC status and what was said."""
 
     @property
     def sessions(self) -> list[tuple[AthleteHistory, SessionHistory]]:

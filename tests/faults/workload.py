@@ -36,6 +36,7 @@ class Caller:
             answer = await method(request, metadata=self._metadata, timeout=CALL_SECONDS)
         except grpc.aio.AioRpcError as error:
             self._history.answers[error.code().name] += 1
+            self._history.failures[f"{type(request).__name__}: {error.code().name}: {error.details()}"] += 1
             raise
         self._history.answers["OK"] += 1
         return answer

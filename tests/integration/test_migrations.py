@@ -109,6 +109,11 @@ def version(database_url: str, schema: str) -> list[tuple[Any, ...]]:
         return connection.execute(statement.encode()).fetchall()
 
 
+def tables_of(connection: psycopg.Connection[Any], schema: str) -> list[str]:
+    rows = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s ORDER BY tablename", (schema,))
+    return [name for (name,) in rows]
+
+
 def head(package: Package) -> str:
     """The newest migration of a package."""
     folder = Path(import_module(package.name).__path__[0]) / "migrations"
@@ -247,6 +252,25 @@ def test_a_migration_lets_calls_pass_that_are_in_its_way_and_is_tried_again(data
             )
             eventually(partial(are_waiting, watcher, 1))
             eventually(partial(are_waiting, watcher, 0))
+            assert not migrated.done()
+        migrated.result()
+    assert [number for number, _ in version(database_url, "debt")] == ["9001"]
+
+
+def test_no_call_is_ended_for_a_deadlock_with_a_migration(database_url: str, tmp_path: Path) -> None:
+    expanded = newer("debt", "debt_svc", tmp_path, (EXPANDS.format(schema="debt"), ""))
+    waiting = b"SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'debt.slots'::regclass"
+    with psycopg.connect(database_url, autocommit=True) as watcher, ThreadPoolExecutor(1) as thread:
+        with psycopg.connect(database_url) as call:
+            call.execute("SELECT FROM debt.slots")
+            migrated = thread.submit(
+                migrations.upgrade, database_url, schema="debt", versions=expanded, then=lambda _: None
+            )
+            eventually(lambda: watcher.execute(waiting).fetchone() == (1,))
+            # Longer than a migration that waits on looks for a deadlock by itself: from then on, only a call does.
+            call.execute("SELECT pg_sleep(1.5)")
+            for table in reversed(tables_of(watcher, "debt")):
+                call.execute(f"SELECT FROM debt.{table}".encode())
             assert not migrated.done()
         migrated.result()
     assert [number for number, _ in version(database_url, "debt")] == ["9001"]
