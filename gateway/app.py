@@ -21,7 +21,7 @@ from gateway import tables
 from gateway.athlete_store import AthleteNotEmpty, AthleteStore
 from gateway.athletes import Athletes
 from gateway.benchmarks import Benchmarks
-from gateway.caller import PUBLIC_SERVICES, Callers
+from gateway.caller import Callers
 from gateway.clients import Services, Targets
 from gateway.history_store import HistoryStore
 from gateway.holdings import Holdings
@@ -35,6 +35,7 @@ from gateway.overlay_store import OverlayStore
 from gateway.overlays import Overlays
 from gateway.planner import Planner
 from gateway.projections import Projections
+from gateway.public import PUBLIC_SERVICES
 from gateway.records import InvalidRecords
 from gateway.relay import Relay
 from gateway.replay import Replay

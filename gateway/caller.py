@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from gateway.identity.tokens import Identity, Tokens
+from gateway.public import PUBLIC_SERVICES
 from shared.clock import Clock
 from shared.errors import Unauthenticated
-
-# What athletes call. The front door lets nothing else in, and everything else is for operators.
-PUBLIC_SERVICES = ("flux.app.v1.AppService", "flux.session.v1.SessionService")
 
 # Verifying costs 0.1 ms; a phone sends the same token for an hour.
 REMEMBERED = 10_000

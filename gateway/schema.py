@@ -1,4 +1,4 @@
-"""Brings the gateway's schema up to date. Envoy's process does so before it is Envoy, without the whole gateway."""
+"""Brings the gateway's schema up to date: a job that needs no more of the gateway than its tables and rules."""
 
 from importlib.resources import files
 from pathlib import Path

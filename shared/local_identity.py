@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
-LOCAL_ISSUER = "flux-local"
+from shared.settings import LOCAL_ISSUER
+
 DEVELOPMENT_ATHLETE = UUID("00000000-0000-4000-8000-000000000001")
 # What the front door adds to requests without a token; renewed by every start.
 DEVELOPMENT_LIFETIME = timedelta(days=3650)

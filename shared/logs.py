@@ -13,8 +13,6 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
-import psycopg
-
 from shared import origin
 from shared.settings import JSON
 
@@ -81,9 +79,9 @@ def _trace(error: BaseException) -> Iterator[str]:
 def _named(error: BaseException) -> str:
     """The type of an exception; of what PostgreSQL refuses, also the kind of refusal."""
     kind = f"{type(error).__module__}.{type(error).__qualname__}"
-    if isinstance(error, psycopg.Error) and error.sqlstate:
-        return f"{kind} {error.sqlstate} {error.diag.constraint_name or ''}".rstrip()
-    return kind
+    # As the errors of psycopg have them, which not every process loads.
+    sqlstate, said = getattr(error, "sqlstate", None), getattr(error, "diag", None)
+    return f"{kind} {sqlstate} {getattr(said, 'constraint_name', None) or ''}".rstrip() if sqlstate else kind
 
 
 def _tell_the_end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:  # noqa: ARG001

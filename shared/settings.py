@@ -16,6 +16,8 @@ from uuid import UUID
 
 # The one kind of pooler that is to be told of: one that lends connections for a session is like none.
 TRANSACTION = "transaction"
+# Who signs the access tokens of a local run.
+LOCAL_ISSUER = "flux-local"
 # How logs may be written.
 TEXT, JSON = "text", "json"
 
@@ -55,6 +57,11 @@ def read[T](shape: type[T], environ: Mapping[str, str]) -> T:
     if problems:
         raise SettingsError(list(dict.fromkeys([*problems, *_contradictions(shape, values)])))
     return shape(**values)
+
+
+def is_given(variable: str, environ: Mapping[str, str]) -> bool:
+    """Whether a variable is set, or the path of a file with its value."""
+    return variable in environ or f"{variable}_FILE" in environ
 
 
 @dataclass(frozen=True)
@@ -222,7 +229,8 @@ class MigrationSettings(DatabaseSettings, LogSettings):
 
     database_url: str = setting(
         "FLUX_MIGRATION_DATABASE_URL",
-        "URL of the PostgreSQL database for a user who may migrate it, postgresql://…",
+        "URL of the PostgreSQL database for a user who may migrate it, postgresql://…; a gateway inside Envoy that is"
+        " given it migrates its schema before it serves",
         check=_problems_of_database_url,
     )
 

@@ -17,7 +17,7 @@ from gateway.envoy import files
 from gateway.envoy.config import INSIDE
 from gateway.envoy.settings import FrontDoor
 from shared import embedded_python
-from shared.local_identity import LOCAL_ISSUER
+from shared.settings import LOCAL_ISSUER
 from tests.conftest import Stack
 from tests.ports import free_port
 

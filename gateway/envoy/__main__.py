@@ -1,8 +1,8 @@
 """Becomes Envoy: renders its configuration from the environment and replaces this process, so the pid is Envoy's own.
 
 `python -m gateway.envoy` runs it; `python -m gateway.envoy validate` has Envoy check the configuration and ends;
-`… settings` tells what it reads from the environment, and what is wrong with that. `… migrate run` brings the gateway's
-schema up to date first, where Envoy hosts the gateway. `… drain` lets the Envoy that runs end what it has begun.
+`… settings` tells what it reads from the environment, and what is wrong with that. `… drain` lets the
+Envoy that runs end what it has begun.
 """
 
 import os
@@ -16,14 +16,14 @@ from gateway.envoy.settings import ADMIN_SOCKET, SETTINGS, DrainSettings, FrontD
 from shared import embedded_python, process
 from shared.configuration import account
 from shared.envoy_drain import drain
-from shared.settings import MigrationSettings, read
+from shared.settings import read
 
 
 def main() -> int:
     """Returns only when Envoy could not be started."""
     return process.main(
         "gateway.envoy",
-        {"run": _run, "validate": _validate, "settings": _settings, "migrate": _migrate, "drain": _drain},
+        {"run": _run, "validate": _validate, "settings": _settings, "drain": _drain},
         sys.argv[1:] or ["run"],
     )
 
@@ -41,12 +41,6 @@ def _validate() -> None:
 
 def _settings() -> None:
     process.say(account(SETTINGS, lambda: FrontDoor.from_environment(os.environ)).to_json())
-
-
-def _migrate() -> None:
-    from gateway import schema  # noqa: PLC0415 - slow, and an Envoy without the gateway never needs it
-
-    schema.migrate(read(MigrationSettings, os.environ))
 
 
 def _drain() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from google.api import annotations_pb2  # parsed options hold google.api.http only once this is imported
 from google.protobuf.descriptor_pb2 import FileDescriptorSet, MethodDescriptorProto, MethodOptions
 
-from gateway.caller import PUBLIC_SERVICES
+from gateway.public import PUBLIC_SERVICES
 
 READ_SECONDS = 2
 WRITE_SECONDS = 5

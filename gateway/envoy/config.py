@@ -18,11 +18,11 @@ from google.rpc import code_pb2
 from jinja2 import Environment, StrictUndefined
 
 from gateway import console
-from gateway.caller import PUBLIC_SERVICES
 from gateway.envoy.calls import public_calls
 from gateway.envoy.refusals import COMPRESSED, ERROR_DOMAIN, UNSUPPORTED_CONTENT_TYPE, refusals
 from gateway.envoy.settings import FrontDoor
-from gateway.identity.tokens import AUDIENCE, LEEWAY_SECONDS
+from gateway.identity.settings import AUDIENCE, LEEWAY_SECONDS
+from gateway.public import PUBLIC_SERVICES
 from shared import embedded_python
 from shared.rpc.peers import GATEWAY
 from shared.settings import SettingsError

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from shared.local_identity import LOCAL_ISSUER
-from shared.settings import SettingsError, setting
+from shared.settings import LOCAL_ISSUER, SettingsError, setting
 
+# What tokens are for, and how far the clock of their issuer may be off.
+AUDIENCE = "authenticated"
+LEEWAY_SECONDS = 30
 # As many bytes as the hash of HS256 has; a shorter secret can be guessed from one token.
 SHORTEST_SECRET = 32
 

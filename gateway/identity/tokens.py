@@ -11,11 +11,10 @@ from uuid import UUID
 import jwt
 
 from gateway.identity.keys import ALGORITHMS, Keyring
+from gateway.identity.settings import AUDIENCE, LEEWAY_SECONDS
 from shared.errors import Code, FluxError, Unauthenticated
 
-AUDIENCE = "authenticated"
 ROLE = "authenticated"
-LEEWAY_SECONDS = 30
 LONGEST_TOKEN = 8 * 1024
 REQUIRED_CLAIMS = ("exp", "iat", "iss", "aud", "sub", "role")
 # By these a token would bring its own key, or ask for rules that nobody here knows.

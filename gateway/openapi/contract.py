@@ -98,16 +98,16 @@ class Contract:
     """The messages, enums and JSON calls of a descriptor set that holds comments."""
 
     def __init__(self, descriptors: FileDescriptorSet) -> None:
-        self._files = descriptors.file
+        self._commented = [(file, _comments(file)) for file in descriptors.file]
 
     @cached_property
     def messages(self) -> Mapping[str, Message]:
         """Every message by its full name, nested ones too."""
         return {
             message.name: message
-            for file in self._files
+            for file, comments in self._commented
             for index, each in enumerate(file.message_type)
-            for message in _messages(each, file.package, (_MESSAGE, index), _comments(file))
+            for message in _messages(each, file.package, (_MESSAGE, index), comments)
         }
 
     @cached_property
@@ -115,16 +115,16 @@ class Contract:
         """Every enum at the top of a file by its full name."""
         return {
             enum.name: enum
-            for file in self._files
+            for file, comments in self._commented
             for index, each in enumerate(file.enum_type)
-            for enum in (_enum(each, file.package, (_ENUM, index), _comments(file)),)
+            for enum in (_enum(each, file.package, (_ENUM, index), comments),)
         }
 
     def service_comment(self, service: str) -> str:
         """What stands above a service. Raises KeyError if there is none of this full name."""
         return {
-            f"{file.package}.{each.name}": _comments(file).get((_SERVICE, index), "")
-            for file in self._files
+            f"{file.package}.{each.name}": comments.get((_SERVICE, index), "")
+            for file, comments in self._commented
             for index, each in enumerate(file.service)
         }[service]
 
@@ -134,8 +134,7 @@ class Contract:
 
     def rpcs(self, service: str) -> Iterator[Call]:
         """All RPCs of a service, in the contract's order."""
-        for file in self._files:
-            comments = _comments(file)
+        for file, comments in self._commented:
             for s, each in enumerate(file.service):
                 if f"{file.package}.{each.name}" != service:
                     continue

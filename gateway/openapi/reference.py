@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorSet, MethodOptions
 
-from gateway.caller import PUBLIC_SERVICES
 from gateway.envoy.descriptors import descriptor_set
 from gateway.openapi.contract import Call, Contract, Enum, Field, Message
+from gateway.public import PUBLIC_SERVICES
 
 OURS = "flux."
 REASONS = "flux.common.v1.ErrorReason"

@@ -5,9 +5,9 @@ from importlib import resources
 from importlib.metadata import version
 from typing import Any
 
-from gateway.caller import PUBLIC_SERVICES
 from gateway.envoy.descriptors import descriptor_set
 from gateway.openapi.document import document
+from gateway.public import PUBLIC_SERVICES
 
 EXAMPLES = resources.files(__package__).joinpath("examples.json")
 

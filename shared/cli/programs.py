@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.local_identity import LOCAL_ISSUER, LocalIdentity
+from shared.local_identity import LocalIdentity
+from shared.settings import LOCAL_ISSUER
 from shared.supervisor import Program
 from shared.walls import SCHEMAS
 
@@ -76,7 +77,7 @@ class Programs:
         """Envoy with the gateway inside, which brings its schema up to date before."""
         gateway, envoy = self.service("gateway", database, gateway_metrics), self.front_door(host, port, metrics)
         environment = {**gateway.environment, **envoy.environment, "FLUX_GATEWAY_HOST": "envoy"}
-        return Program(envoy.name, (*envoy.command, "migrate", "run"), environment)
+        return Program(envoy.name, envoy.command, environment)
 
     def environment(self) -> dict[str, str]:
         """Our environment without what belongs to one part alone, or to another issuer.

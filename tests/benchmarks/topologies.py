@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from gateway.caller import PUBLIC_SERVICES
+from gateway.public import PUBLIC_SERVICES
 from shared import embedded_postgres
 from shared.cli.programs import Programs
 from shared.cli.stack import Options, answers, running, serves

@@ -29,7 +29,7 @@ from google.protobuf.json_format import MessageToDict, MessageToJson
 from google.protobuf.message import Message
 
 from gateway import page_tokens
-from gateway.caller import PUBLIC_SERVICES
+from gateway.public import PUBLIC_SERVICES
 from tests.conftest import Stack
 from tests.faults.breakable import eventually
 from tests.faults.malformed.client import Answer, Connections

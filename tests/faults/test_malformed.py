@@ -30,7 +30,7 @@ from flux.session.v1.session_service_pb2_grpc import SessionServiceStub
 from google.protobuf.descriptor import ServiceDescriptor
 from google.rpc import code_pb2
 
-from gateway.caller import PUBLIC_SERVICES
+from gateway.public import PUBLIC_SERVICES
 from tests.client import AppClient, native
 from tests.conftest import Stack
 from tests.faults.malformed import frames

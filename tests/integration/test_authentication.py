@@ -18,7 +18,7 @@ import grpc
 import httpx
 import pytest
 
-from gateway.caller import PUBLIC_SERVICES
+from gateway.public import PUBLIC_SERVICES
 from shared.cli.programs import GENEROUS_RATES
 from shared.cli.stack import answers, serves
 from shared.local_identity import DEVELOPMENT_ATHLETE

@@ -14,14 +14,13 @@ from flux.common.v1 import error_reason_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorSet, MethodOptions
 from google.rpc import code_pb2
 
-from gateway.caller import PUBLIC_SERVICES
 from gateway.envoy import descriptors as contract
 from gateway.envoy.config import render
 from gateway.envoy.refusals import ERROR_DOMAIN
 from gateway.envoy.settings import FrontDoor
-from shared.local_identity import LOCAL_ISSUER
+from gateway.public import PUBLIC_SERVICES
 from shared.rpc import status
-from shared.settings import SettingsError
+from shared.settings import LOCAL_ISSUER, SettingsError
 from tests.certificates import peer_variables, peers_made_in
 from tests.tokens import Signer
 

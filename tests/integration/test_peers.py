@@ -20,12 +20,11 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from gateway.caller import PUBLIC_SERVICES
+from gateway.public import PUBLIC_SERVICES
 from shared.cli.programs import GENEROUS_RATES
 from shared.cli.stack import answers, serves
-from shared.local_identity import LOCAL_ISSUER
 from shared.rpc.peers import channel
-from shared.settings import PeerSettings, read
+from shared.settings import LOCAL_ISSUER, PeerSettings, read
 from tests import certificates
 from tests.certificates import PARTS, peer_variables, peers_made_in
 from tests.conftest import behind_walls

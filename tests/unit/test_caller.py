@@ -6,9 +6,10 @@ from uuid import UUID
 
 import pytest
 
-from gateway.caller import PUBLIC_SERVICES, Caller, Callers, athlete_of
+from gateway.caller import Caller, Callers, athlete_of
 from gateway.identity.keys import Keyring
 from gateway.identity.tokens import Identity, SignedTokens
+from gateway.public import PUBLIC_SERVICES
 from shared.errors import Unauthenticated
 from tests.conftest import FixedClock
 from tests.tokens import Signer

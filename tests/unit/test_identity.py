@@ -14,8 +14,7 @@ from gateway.identity.keys import MAX_AGE_SECONDS, RETRY_SECONDS, Keyring, read_
 from gateway.identity.settings import IdentitySettings
 from gateway.identity.tokens import NotAnAthlete, SharedSecretTokens, SignedTokens, Tokens
 from shared.errors import DependencyUnavailable, FluxError, Unauthenticated
-from shared.local_identity import LOCAL_ISSUER
-from shared.settings import SettingsError
+from shared.settings import LOCAL_ISSUER, SettingsError
 from tests.tokens import Signer, bad_tokens
 
 ATHLETE = UUID("7d7f4c9e-9a6f-4c39-8d30-0c1b6a2e5f11")

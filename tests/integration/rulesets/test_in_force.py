@@ -12,7 +12,8 @@ from contextlib import contextmanager
 import grpc
 
 from shared.cli.stack import serves
-from shared.local_identity import LOCAL_ISSUER, LocalIdentity
+from shared.local_identity import LocalIdentity
+from shared.settings import LOCAL_ISSUER
 from tests.conftest import Stack
 from tests.integration.ruleset_helpers import Operator, Trainee, changed, hashes_of, planned, until_in_force
 from tests.integration.rulesets.helpers import CLASSIC, put_in_force, refused
