@@ -16,6 +16,7 @@ from uuid import UUID
 import typer
 from rich.console import Console
 
+from shared import deployment_keys
 from shared.cli import (
     athlete_commands,
     backup_commands,
@@ -262,8 +263,6 @@ def keys(
     database: Annotated[str, typer.Option(help="Where the database is: host:port/name.")] = "postgres:5432/flux",
 ) -> None:
     """Make the secrets of a run whose parts are started one by one, as containers are; `flux up` needs none."""
-    from shared import deployment_keys  # noqa: PLC0415 - no other command needs what makes certificates
-
     try:
         deployment_keys.prepare(data_dir, database, SystemClock().now())
     except (OSError, ValueError, NoLocalIdentity) as error:
