@@ -33,6 +33,7 @@ from shared.errors import DependencyUnavailable
 from shared.rpc import deadline, wire
 from shared.rpc.options import channel_options
 from shared.rpc.peers import aio_channel
+from shared.rpc.stream_channel import StreamChannel
 from shared.rules_loader import Problem, RulesError
 from shared.rules_shelf import UnknownRules
 from shared.settings import PeerSettings
@@ -83,7 +84,7 @@ class Services:
             _channel("debt", targets.debt, debt_pb.DESCRIPTOR, "DebtService", peers),
             _channel("conditioning", targets.conditioning, conditioning_pb.DESCRIPTOR, "ConditioningService", peers),
         ]
-        readiness, debt, conditioning = self._channels
+        readiness, debt, conditioning = (cast("grpc.aio.Channel", StreamChannel(one)) for one in self._channels)
         self._readiness = ReadinessServiceStub(readiness)
         self._debt = DebtServiceStub(debt)
         self._conditioning = ConditioningServiceStub(conditioning)

@@ -28,6 +28,7 @@ from shared.metrics import Observe
 from shared.rpc import deadline
 from shared.rpc.guard import LEAST_SECONDS_LEFT, Guard, Identify
 from shared.rpc.json_answers import Write
+from shared.rpc.methods import unary_methods
 from shared.rpc.shedding import REFUSAL, CallLimit
 
 type Scope = MutableMapping[str, Any]
@@ -49,22 +50,6 @@ _TRANSCODED = "x-envoy-original-path"
 _NO_METHOD = grpc.StatusCode.UNIMPLEMENTED
 
 
-class _Methods:
-    """Takes the place of a server where servicers are registered, and keeps their unary methods by path."""
-
-    def __init__(self) -> None:
-        self.by_path: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
-
-    def add_generic_rpc_handlers(self, handlers: Iterable[object]) -> None:
-        """Nothing: the methods come by their names as well."""
-
-    def add_registered_method_handlers(
-        self, service: str, handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]]
-    ) -> None:
-        """Keeps the methods of a service."""
-        self.by_path |= {f"/{service}/{name}": handler for name, handler in handlers.items() if handler.unary_unary}
-
-
 class AsgiDoor:
     """Answers calls, as many at once as `limit` admits.
 
@@ -84,9 +69,8 @@ class AsgiDoor:
         seconds_of: Mapping[str, float],
         json_of: Mapping[str, Write],
     ) -> None:
-        methods = _Methods()
-        add_to(cast("grpc.aio.Server", methods))
-        self._methods = {path: methods.by_path[path] for path in seconds_of}
+        methods = unary_methods(add_to)
+        self._methods = {path: methods[path] for path in seconds_of}
         self._seconds_of = seconds_of
         self._json_of = json_of
         self._guard = guard

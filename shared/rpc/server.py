@@ -22,9 +22,12 @@ from shared.rpc import peers
 from shared.rpc.guard import Guard, GuardInterceptor
 from shared.rpc.health import Readiness
 from shared.rpc.metering import MeteringInterceptor
+from shared.rpc.methods import unary_methods
 from shared.rpc.options import SERVER_OPTIONS
 from shared.rpc.peers import GATEWAY, AllowList, Certificate
 from shared.rpc.shedding import CountingPool, SheddingInterceptor
+from shared.rpc.stream_server import NAME as CALL_STREAMS
+from shared.rpc.stream_server import CallStreams
 from shared.settings import DatabaseSettings, MigrationSettings, RulesSettings, ServiceSettings, read
 
 THREADS = 8
@@ -90,17 +93,16 @@ def _serve(service: Service, settings: ServiceSettings, certificate: Certificate
     stopping: SimpleQueue[None] = SimpleQueue()
     process.on_stop_signal(lambda: stopping.put(None))
     pool = CountingPool(THREADS)
-    allowed = None if certificate is None else AllowList(dict.fromkeys(service.names, GATEWAY))
-    server = grpc.server(
-        pool,
-        interceptors=[
-            MeteringInterceptor(metrics.observing_calls(service.registry)),
-            SheddingInterceptor(pool, settings.max_calls),
-            GuardInterceptor(Guard(allowed)),
-        ],
-        options=SERVER_OPTIONS,
-    )
+    names = (*service.names, CALL_STREAMS)
+    guard = Guard(None if certificate is None else AllowList(dict.fromkeys(names, GATEWAY)))
+    interceptors = [
+        MeteringInterceptor(metrics.observing_calls(service.registry)),
+        SheddingInterceptor(pool, settings.max_calls),
+        GuardInterceptor(guard),
+    ]
+    server = grpc.server(pool, interceptors=interceptors, options=SERVER_OPTIONS)
     service.add_to(server)
+    CallStreams(unary_methods(service.add_to), interceptors, guard).add_to(server)
     # With a thread for each watcher. Without, grpcio waits for a watcher to be told while it holds the lock that the
     # serving thread needs to let another one go, and a service where both happen at once answers nobody ever again.
     servicer = health.HealthServicer(

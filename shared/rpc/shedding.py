@@ -1,6 +1,6 @@
 """Refuses calls beyond a limit at once: a refusal costs next to nothing, a queue costs everybody's time.
 
-Health is exempt: a busy service is a healthy one. So are streams, which are those of health and reflection.
+Health is exempt: a busy service is a healthy one. Other streams have threads of their own, and no more than those.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ SLOW_SECONDS = 0.12
 # Fewer make no call faster, but more expensive: what many ask for at once is found out together.
 LEAST_CALLS = 64
 _GAIN_OF_A_FAST_CALL = 1 / 30
+# A gateway has a few to each service.
+MOST_STREAMS = 32
 
 
 class CallLimit:
@@ -88,8 +90,8 @@ class AsyncSheddingInterceptor(grpc.aio.ServerInterceptor):
 class CountingPool(ThreadPoolExecutor):
     """A pool of threads that knows how many calls it has: under way and waiting."""
 
-    def __init__(self, threads: int) -> None:
-        super().__init__(threads, thread_name_prefix="rpc")
+    def __init__(self, threads: int, name: str = "rpc") -> None:
+        super().__init__(threads, thread_name_prefix=name)
         self._calls = 0
         self._lock = Lock()
 
@@ -116,6 +118,7 @@ class SheddingInterceptor(grpc.ServerInterceptor):
     def __init__(self, pool: CountingPool, limit: int) -> None:
         self._pool = pool
         self._limit = limit
+        self._streams = CountingPool(MOST_STREAMS, "stream")
         self._spare = ThreadPoolExecutor(1, thread_name_prefix="rpc-spare")
 
     def intercept_service(
@@ -123,22 +126,34 @@ class SheddingInterceptor(grpc.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], grpc.RpcMethodHandler[Any, Any] | None],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
-        """Chooses the pool that a unary method runs in, or has it refused."""
+        """Chooses the pool that a method runs in, or has it refused. That a service's health is watched is neither."""
         inner = continuation(handler_call_details)
-        if inner is None or inner.unary_unary is None:
+        if inner is None:
+            return None
+        if inner.stream_stream is not None:
+            is_full = self._streams.calls >= MOST_STREAMS
+            behaviour, pool = (_refuse, self._spare) if is_full else (inner.stream_stream, self._streams)
+            return _in_pool(pool, behaviour, inner, grpc.stream_stream_rpc_method_handler)
+        if inner.unary_unary is None:
             return inner
         if handler_call_details.method.startswith(_HEALTH):
-            return self._aside(inner.unary_unary, inner)
-        return self._aside(_refuse, inner) if self._pool.calls >= self._limit else inner
+            return _in_pool(self._spare, inner.unary_unary, inner, grpc.unary_unary_rpc_method_handler)
+        if self._pool.calls >= self._limit:
+            return _in_pool(self._spare, _refuse, inner, grpc.unary_unary_rpc_method_handler)
+        return inner
 
-    def _aside(
-        self, behaviour: Callable[[Any, Any], Any], inner: grpc.RpcMethodHandler[Any, Any]
-    ) -> grpc.RpcMethodHandler[Any, Any]:
-        def call(request: Any, context: grpc.ServicerContext) -> Any:
-            return behaviour(request, context)
 
-        call.experimental_thread_pool = self._spare  # type: ignore[attr-defined]  # where gRPC looks for it
-        return grpc.unary_unary_rpc_method_handler(call, inner.request_deserializer, inner.response_serializer)
+def _in_pool(
+    pool: ThreadPoolExecutor,
+    behaviour: Callable[[Any, Any], Any],
+    inner: grpc.RpcMethodHandler[Any, Any],
+    wrapped: Callable[..., grpc.RpcMethodHandler[Any, Any]],
+) -> grpc.RpcMethodHandler[Any, Any]:
+    def call(request: Any, context: grpc.ServicerContext) -> Any:
+        return behaviour(request, context)
+
+    call.experimental_thread_pool = pool  # type: ignore[attr-defined]  # where gRPC looks for it
+    return wrapped(call, inner.request_deserializer, inner.response_serializer)
 
 
 def _refuse(request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ARG001 - gRPC's signature

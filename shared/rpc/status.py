@@ -12,6 +12,8 @@ from grpc_status import rpc_status
 
 from shared.errors import FieldViolation, FluxError
 
+_DETAILS = "grpc-status-details-bin"  # where gRPC puts a status that has any
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
 ERROR_DOMAIN = "flux.engine"
 # The message travels twice, once with up to three bytes for one, and all details a third longer than they are.
 MAX_MESSAGE_BYTES = 1024
@@ -32,6 +34,20 @@ def to_grpc(error: FluxError) -> grpc.Status:
     status = rpc_status.to_status(as_status(error))
     wait = () if error.retry_seconds is None else (("retry-after", str(error.retry_seconds)),)
     return _Answer(status.code, status.details, (*status.trailing_metadata, *wait))
+
+
+def status_of(answer: grpc.Status) -> status_pb2.Status:
+    """What a status in gRPC's own form says."""
+    for name, value in answer.trailing_metadata:
+        if name == _DETAILS:
+            return status_pb2.Status.FromString(value)
+    return status_pb2.Status(code=answer.code.value[0], message=answer.details)
+
+
+def error_of(status: status_pb2.Status) -> grpc.aio.AioRpcError:
+    """What a call raises that ended with this status."""
+    trailers = grpc.aio.Metadata((_DETAILS, status.SerializeToString()))
+    return grpc.aio.AioRpcError(_CODES[status.code], grpc.aio.Metadata(), trailers, details=status.message)
 
 
 def as_status(error: FluxError) -> status_pb2.Status:
