@@ -38,18 +38,18 @@ class Verdicts:
         """The verdicts on check-ins by these rules and the athlete's own bounds. Raises what `evaluate` does."""
         now = self._monotonic()
         keys = [(frozenset(check_in.items()), own, rules) for check_in, own in questions]
-        open_questions = {
-            key: question
-            for key, question in zip(keys, questions, strict=True)
-            if (told := self._told.get(key)) is None or told.until < now
-        }
-        if open_questions:
-            verdicts = await self._evaluate(list(open_questions.values()), rules)
-            until = self._monotonic() + TOLD_AGAIN_SECONDS
-            for key, verdict in zip(open_questions, verdicts, strict=True):
-                self._told.pop(key, None)
-                self._told[key] = _Told(verdict, until)
-        found = [self._told[key].verdict for key in keys]
+        found = {key: told.verdict for key in keys if (told := self._told.get(key)) and now <= told.until}
+        asked = {key: question for key, question in zip(keys, questions, strict=True) if key not in found}
+        if asked:
+            verdicts = await self._evaluate(list(asked.values()), rules)
+            found |= zip(asked, verdicts, strict=True)
+            self._tell_again({key: found[key] for key in asked})
+        return [found[key] for key in keys]
+
+    def _tell_again(self, verdicts: Mapping[_Key, Readiness]) -> None:
+        until = self._monotonic() + TOLD_AGAIN_SECONDS
+        for key, verdict in verdicts.items():
+            self._told.pop(key, None)  # what is told last is forgotten last
+            self._told[key] = _Told(verdict, until)
         while len(self._told) > MOST_VERDICTS:
             del self._told[next(iter(self._told))]
-        return found
