@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from gateway.clients import Services
 from gateway.coalescer import Coalescer
 from gateway.domain.composition import compose
 from gateway.domain.inputs import Inputs, Readiness, Standing, without_conditioning
@@ -19,7 +20,6 @@ from gateway.domain.plan import Plan
 from gateway.holdings import Holdings
 from gateway.rulesets import InForce, Rulesets
 from gateway.standings import Standings
-from gateway.verdicts import Verdicts
 from shared.clock import Clock
 from shared.errors import DependencyUnavailable
 from shared.rpc import deadline
@@ -48,11 +48,11 @@ class Today:
     """Asks the services and composes plans. Stores nothing."""
 
     def __init__(
-        self, rulesets: Rulesets, holdings: Holdings, verdicts: Verdicts, standings: Standings, clock: Clock
+        self, rulesets: Rulesets, holdings: Holdings, services: Services, standings: Standings, clock: Clock
     ) -> None:
         self._rulesets = rulesets
         self._holdings = holdings
-        self._verdicts = verdicts
+        self._services = services
         self._standings = standings
         self._clock = clock
         self._plans = Coalescer(self._plan_all, MOST_PLANS, PATIENCE_SECONDS)
@@ -96,7 +96,9 @@ class Today:
         overlays = [in_force.get(wish.athlete_id) for wish in wishes]
         own = [(NO_OVERLAY if overlay is None else overlay.overlay).readiness for overlay in overlays]
         check_ins = [dict(wish.check_in) for wish in wishes]
-        verdicts = await self._verdicts.on(list(zip(check_ins, own, strict=True)), rules.version.parts["readiness"])
+        verdicts = await self._services.evaluate(
+            list(zip(check_ins, own, strict=True)), rules.version.parts["readiness"]
+        )
         return list(zip(overlays, verdicts, strict=True))
 
     async def _stand_all(self, athlete_ids: Sequence[UUID], seconds: float) -> list[Standing | DependencyUnavailable]:

@@ -12,7 +12,7 @@ from typing import Any, cast
 import psycopg
 from psycopg import abc, adapt
 from psycopg.adapt import PyFormat
-from psycopg.pq import ExecStatus, Format
+from psycopg.pq import ConnStatus, ExecStatus, Format
 from psycopg.pq.abc import PGconn, PGresult
 from psycopg.waiting import Ready, Wait
 
@@ -24,6 +24,8 @@ type Sent = tuple[Prepared, Sequence[Any]]
 type Exchange = Generator[Wait, Ready | int, list[list[Any]]]
 """What a connection can `wait` for: the rows of each statement, with the names of their columns."""
 
+type _Dumped = tuple[Prepared, Sequence[abc.Buffer | None], abc.Transformer]
+
 _FINE = {ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK}
 
 
@@ -33,11 +35,16 @@ def exchange(connection: Connection, sent: Sequence[Sent], known: set[str] | Non
     Raises psycopg.Error, and then nothing was done.
     """
     pgconn = connection.pgconn
-    pgconn.enter_pipeline_mode()
+    dumped = [_dumped(connection, statement, values) for statement, values in sent]
     fresh = {} if known is None else {one.name: one.text for one, _ in sent if one.name not in known}
+    pgconn.enter_pipeline_mode()
     for name, text in fresh.items():
         pgconn.send_prepare(name.encode(), text.encode())
-    transformers = [_send(connection, statement, values, prepared=known is not None) for statement, values in sent]
+    for statement, values, transformer in dumped:
+        if known is None:
+            pgconn.send_query_params(statement.text.encode(), values, None, transformer.formats, Format.TEXT)
+        else:
+            pgconn.send_query_prepared(statement.name.encode(), values, transformer.formats, Format.TEXT)
     pgconn.pipeline_sync()
     results = yield from _results(pgconn)
     pgconn.exit_pipeline_mode()
@@ -47,17 +54,12 @@ def exchange(connection: Connection, sent: Sequence[Sent], known: set[str] | Non
         if result.status not in _FINE:
             raise psycopg.errors.error_from_result(result)
     answers = results[len(fresh) :]
-    return [_rows(transformer, result) for transformer, result in zip(transformers, answers, strict=True)]
+    return [_rows(transformer, result) for (_, _, transformer), result in zip(dumped, answers, strict=True)]
 
 
-def _send(connection: Connection, statement: Prepared, values: Sequence[Any], *, prepared: bool) -> abc.Transformer:
-    transformer, pgconn = adapt.Transformer.from_context(connection), connection.pgconn
-    dumped = transformer.dump_sequence(values, [PyFormat.AUTO] * len(values))
-    if prepared:
-        pgconn.send_query_prepared(statement.name.encode(), dumped, transformer.formats, Format.TEXT)
-    else:
-        pgconn.send_query_params(statement.text.encode(), dumped, None, transformer.formats, Format.TEXT)
-    return transformer
+def _dumped(connection: Connection, statement: Prepared, values: Sequence[Any]) -> _Dumped:
+    transformer = adapt.Transformer.from_context(connection)
+    return statement, transformer.dump_sequence(values, [PyFormat.AUTO] * len(values)), transformer
 
 
 def _results(pgconn: PGconn) -> Generator[Wait, Ready | int, list[PGresult]]:
@@ -70,10 +72,13 @@ def _results(pgconn: PGconn) -> Generator[Wait, Ready | int, list[PGresult]]:
         while pgconn.is_busy():
             yield Wait.R
             pgconn.consume_input()
-        result = pgconn.get_result()  # None between statements
-        if result is not None and result.status == ExecStatus.PIPELINE_SYNC:
+        result = pgconn.get_result()
+        if result is None:  # as after each statement
+            if pgconn.status == ConnStatus.BAD:
+                raise psycopg.OperationalError("the connection is lost")
+        elif result.status == ExecStatus.PIPELINE_SYNC:
             return results
-        if result is not None:
+        else:
             results.append(result)
 
 
@@ -85,5 +90,5 @@ def _rows(transformer: abc.Transformer, result: PGresult) -> list[Any]:
 
 @lru_cache
 def _row_maker(names: Sequence[str]) -> Callable[[Sequence[Any]], Any]:
-    row: Any = namedtuple("Row", list(names))  # type: ignore[misc]  # which columns there are is not known before
+    row: Any = namedtuple("Row", list(names), rename=True)  # type: ignore[misc]  # which columns there are is not known before
     return cast("Callable[[Sequence[Any]], Any]", row._make)

@@ -95,7 +95,7 @@ class GuardInterceptor(grpc.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], grpc.RpcMethodHandler[Any, Any] | None],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
-        """Wraps unary methods; the only streams are those of health and reflection."""
+        """Wraps unary methods; those that come over a stream of calls go through here as well."""
         inner = continuation(handler_call_details)
         if inner is None or inner.unary_unary is None:
             return inner

@@ -30,7 +30,7 @@ class MeteringInterceptor(grpc.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], grpc.RpcMethodHandler[Any, Any] | None],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
-        """Wraps unary methods; the only streams are those of health and reflection."""
+        """Wraps unary methods; what comes over a stream of calls is one, too."""
         inner = continuation(handler_call_details)
         if inner is None or inner.unary_unary is None:
             return inner

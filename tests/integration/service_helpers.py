@@ -58,7 +58,6 @@ from gateway.sessions import Sessions
 from gateway.standings import Standings
 from gateway.store import SessionStore
 from gateway.today import Today
-from gateway.verdicts import Verdicts
 from readiness_svc.rules import ReadinessRules
 from shared import embedded_postgres, rules_loader
 from shared.clock import SystemClock
@@ -203,7 +202,7 @@ async def use_cases(stores: Stores, database_url: str, targets: Targets) -> Asyn
             today=Today(
                 rulesets,
                 stores.holdings,
-                Verdicts(services.evaluate, time.monotonic),
+                services,
                 Standings(services, stores.outbox, relay),
                 SystemClock(),
             ),

@@ -17,6 +17,8 @@ from typing import Any
 import grpc
 import httpx
 import pytest
+from flux.calls.v1.stream_service_pb2 import StreamCallsResponse
+from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
@@ -24,6 +26,7 @@ from gateway.public import PUBLIC_SERVICES
 from shared.cli.programs import GENEROUS_RATES
 from shared.cli.stack import answers, serves
 from shared.rpc.peers import channel
+from shared.rpc.stream_server import STREAM_CALLS
 from shared.settings import LOCAL_ISSUER, PeerSettings, read
 from tests import certificates
 from tests.certificates import PARTS, peer_variables, peers_made_in
@@ -153,10 +156,16 @@ def call(opened: grpc.Channel, path: str, message: bytes = MALFORMED) -> None:
 
 def outcome(opened: grpc.Channel, path: str) -> str:
     """The reason that a method gives to refuse what is no message; the code where there is no reason."""
-    with pytest.raises(grpc.RpcError) as refused:
-        call(opened, path)
-    error: Any = refused.value
-    return "UNIMPLEMENTED" if error.code() is grpc.StatusCode.UNIMPLEMENTED else refusal(error).reason
+    method: Any = opened.unary_unary(path)
+    try:
+        answer = method(MALFORMED, timeout=LONG)
+    except grpc.RpcError as refused:
+        error: Any = refused
+        return "UNIMPLEMENTED" if error.code() is grpc.StatusCode.UNIMPLEMENTED else refusal(error).reason
+    assert path == STREAM_CALLS  # which answers with messages, of which this is the first
+    told = error_details_pb2.ErrorInfo()
+    assert StreamCallsResponse.FromString(answer).status.details[0].Unpack(told)
+    return told.reason
 
 
 # Who may call what: of every method in the contract.

@@ -43,9 +43,9 @@ class Stand:
         everything = Standing(KNOWN.ledger, KNOWN.profile)
         return [self._standings.get(athlete_id, everything) for athlete_id, _ in moments]
 
-    async def on(self, questions: Sequence[object], rules: str) -> list[Readiness]:
-        self.graded.append(len(questions))
-        return [KNOWN.readiness for _ in questions]
+    async def evaluate(self, check_ins: Sequence[object], rules: str) -> list[Readiness]:
+        self.graded.append(len(check_ins))
+        return [KNOWN.readiness for _ in check_ins]
 
     def today(self) -> Today:
         parts: Any = SimpleNamespace(parts={"readiness": "r"})
@@ -137,7 +137,7 @@ def test_without_conditioning_the_plan_is_degraded() -> None:
 
 def test_everybody_hears_of_a_failure_that_is_everybodys() -> None:
     class Unreachable(Stand):
-        async def on(self, questions: Sequence[object], rules: str) -> list[Readiness]:
+        async def evaluate(self, check_ins: Sequence[object], rules: str) -> list[Readiness]:
             raise DependencyUnavailable("readiness does not answer")
 
     assert list(map(str, plans(Unreachable(), ME, YOU))) == ["readiness does not answer"] * 2
