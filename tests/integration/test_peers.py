@@ -165,7 +165,8 @@ def outcome(opened: grpc.Channel, path: str) -> str:
     assert path == STREAM_CALLS  # which answers with messages, of which this is the first
     told = error_details_pb2.ErrorInfo()
     assert StreamCallsResponse.FromString(answer).status.details[0].Unpack(told)
-    return told.reason
+    reason: str = told.reason
+    return reason
 
 
 # Who may call what: of every method in the contract.
