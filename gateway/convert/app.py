@@ -14,6 +14,7 @@ from gateway.domain.plan import Block, Conditioning, Effort, Exercise, Plan
 from gateway.domain.session import Notes
 from gateway.domain.sets import LoggedSet, metadata_violations, rounded_count, rounded_weight
 from shared.errors import FieldViolation, InvalidRequest
+from shared.last import told_again
 from shared.rpc import wire
 
 MAX_NOTE_LENGTH = 4000
@@ -125,8 +126,9 @@ def user_state(standing: Standing) -> pb.GetUserStateResponse:
     )
 
 
+@told_again
 def generated(plan: Plan) -> pb.GenerateSessionResponse:
-    """A plan as the app shows it."""
+    """A plan as the app shows it. Never changed, for it is shared: who asks together for the same gets the same."""
     return pb.GenerateSessionResponse(
         metadata=pb.PlanMetadata(
             state=plan.state,

@@ -13,6 +13,8 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
 
+from shared.last import told_again
+
 # Of each kind of message. A part of an answer is some hundred bytes.
 MOST_PARTS = 4096
 # JSON has no integers: beyond, a reader may not see two neighbours apart.
@@ -29,7 +31,7 @@ def writer_of(kind: Descriptor) -> Write:
 
     What it returns raises ValueError for a number that JSON does not know.
     """
-    return _inside(kind)
+    return told_again(_inside(kind))
 
 
 def _inside(kind: Descriptor) -> Write:
