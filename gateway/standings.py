@@ -48,7 +48,11 @@ class Standings:
         await self._relay.deliver(list(unheard.values()))
         athlete_ids = {event.athlete_id for event in unheard.values()}
         again = [moment for moment in moments if moment[0] in athlete_ids]
-        still_on_its_way = await self._outbox.on_its_way(athlete_ids)
+        # What came to be since is not theirs to have read: it is being delivered by whoever made it.
+        still_on_its_way = {
+            athlete_id: [event for event in events if event.event_id in unheard]
+            for athlete_id, events in (await self._outbox.on_its_way(athlete_ids)).items()
+        }
         heard = dict(zip(again, await self._ask(again, rules), strict=True))
         return [
             _without_the_deaf(heard[moment], still_on_its_way.get(moment[0], ())) if moment in heard else standing
