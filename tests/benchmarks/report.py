@@ -155,7 +155,7 @@ def _crowds(figures: Sequence[Figures], rhythm: Rhythm) -> str:
     whole = sum(cpu_seconds_of_a_day(figures, rhythm).values())
     needs = "; ".join(
         f"{crowd:,} athletes are {rhythm.peak_per_second(crowd * rhythm.calls_of_a_day):,.0f} calls per second at the"
-        f" peak, and need {cores_for(crowd, whole, rhythm):.1f} cores"
+        f" peak, and need {_two_digits(cores_for(crowd, whole, rhythm))} cores"
         for crowd in CROWDS
     )
     return f"{needs}."
@@ -163,7 +163,8 @@ def _crowds(figures: Sequence[Figures], rhythm: Rhythm) -> str:
 
 def _two_digits(value: float) -> str:
     """A number that pretends to no more precision than a measurement has."""
-    return f"{float(f'{value:.2g}'):,.0f}"
+    rounded = float(f"{value:.2g}")
+    return f"{rounded:,.0f}" if rounded >= 10 else f"{rounded:g}"
 
 
 def _layers(figures: Sequence[Figures]) -> Table:
