@@ -34,6 +34,16 @@ def exchange(connection: Connection, sent: Sequence[Sent], known: set[str] | Non
 
     Raises psycopg.Error, and then nothing was done.
     """
+    try:
+        return (yield from _exchange(connection, sent, known))
+    except psycopg.errors.InvalidSqlStatementName:
+        if not known:
+            raise
+        known.clear()  # as psycopg, after a rollback, has the server do
+        return (yield from _exchange(connection, sent, known))
+
+
+def _exchange(connection: Connection, sent: Sequence[Sent], known: set[str] | None) -> Exchange:
     pgconn = connection.pgconn
     dumped = [_dumped(connection, statement, values) for statement, values in sent]
     fresh = {} if known is None else {one.name: one.text for one, _ in sent if one.name not in known}
