@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import psycopg
+from psycopg.rows import namedtuple_row
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, ProgrammingError
@@ -25,8 +26,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from shared import tracing
 from shared.errors import DependencyUnavailable
-from shared.exchange import Sent, exchange
-from shared.prepared import Asked, Prepared
+from shared.prepared import Asked
 from shared.settings import TRANSACTION
 from shared.walls import Sight
 
@@ -38,8 +38,6 @@ POOL_TIMEOUT_SECONDS = 2.0
 CONNECT_TIMEOUT_SECONDS = 3
 
 _SEE = "SELECT set_config(%s, %s, true)"
-_SIGHT = Prepared(text("SELECT set_config(:setting, :value, true)"))
-_PREPARED = "flux.prepared"  # where a pooled connection keeps the names of its statements
 # On a connection that was lost, it makes SQLAlchemy forget all that are as old.
 _STILL_THERE = "SELECT 1"
 _NO_ANSWER = "the database does not answer; retry in a moment"
@@ -77,7 +75,6 @@ class Database:
         self._engine = create_engine(_with_driver(url), **_pool_options(_SightedCursor, pooler))
         tracing.watch(self._engine)
         self._in_transactions = self._engine.execution_options(isolation_level="READ COMMITTED")
-        self._keeps_prepared = pooler != TRANSACTION
 
     @contextmanager
     def autocommit(self, sight: Sight | None = None) -> Iterator[Connection]:
@@ -100,9 +97,13 @@ class Database:
             # SQLAlchemy types it by an interface of its own.
             driver: psycopg.Connection = connection.connection.driver_connection  # type: ignore[assignment]
             try:
-                known = connection.info.setdefault(_PREPARED, set()) if self._keeps_prepared else None
-                with tracing.asking(statement.text for statement, _ in asked):
-                    return driver.wait(exchange(driver, _sighted(sight, asked), known))[1:]
+                with tracing.asking(statement.text for statement, _ in asked), driver.pipeline():
+                    psycopg.Cursor(driver).execute(_SEE, (sight.setting, sight.value))
+                    cursors = [
+                        psycopg.Cursor(driver, row_factory=namedtuple_row).execute(*statement.with_values(values))
+                        for statement, values in asked
+                    ]
+                return [cursor.fetchall() for cursor in cursors]
             except psycopg.OperationalError:
                 connection.exec_driver_sql(_STILL_THERE)
                 raise
@@ -134,7 +135,6 @@ class AsyncDatabase:
         self._engine = create_async_engine(_with_driver(url), **options)
         tracing.watch(self._engine.sync_engine)
         self._in_transactions = self._engine.execution_options(isolation_level="READ COMMITTED")
-        self._keeps_prepared = pooler != TRANSACTION
 
     @asynccontextmanager
     async def autocommit(self, sight: Sight | None = None) -> AsyncIterator["AsyncConnection"]:
@@ -165,12 +165,18 @@ class AsyncDatabase:
         with _unavailable_when_lost():
             async with self._engine.connect() as connection:
                 # As above.
-                raw = await connection.get_raw_connection()
-                driver: psycopg.AsyncConnection = raw.driver_connection  # type: ignore[assignment]
+                driver: psycopg.AsyncConnection = (await connection.get_raw_connection()).driver_connection  # type: ignore[assignment]
                 try:
-                    known = raw.info.setdefault(_PREPARED, set()) if self._keeps_prepared else None
                     with tracing.asking(statement.text for statement, _ in asked):
-                        return (await driver.wait(exchange(driver, _sighted(sight, asked), known)))[1:]
+                        async with driver.pipeline():
+                            await psycopg.AsyncCursor(driver).execute(_SEE, (sight.setting, sight.value))
+                            cursors = [
+                                await psycopg.AsyncCursor(driver, row_factory=namedtuple_row).execute(
+                                    *statement.with_values(values)
+                                )
+                                for statement, values in asked
+                            ]
+                    return [await cursor.fetchall() for cursor in cursors]
                 except psycopg.OperationalError:
                     await connection.exec_driver_sql(_STILL_THERE)
                     raise
@@ -193,11 +199,6 @@ class AsyncDatabase:
     async def close(self) -> None:
         """Closes every connection."""
         await self._engine.dispose()
-
-
-def _sighted(sight: Sight, asked: Iterable[Asked]) -> list[Sent]:
-    see = (_SIGHT, [sight.setting, sight.value])
-    return [see, *((statement, statement.values(named)) for statement, named in asked)]
 
 
 def one_at_a_time(connection: Connection, schema: str, athlete_ids: Iterable[UUID]) -> None:

@@ -3,30 +3,27 @@
 They are written with SQLAlchemy like all others. To have it run them costs more than the driver does, each time.
 """
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.sql.elements import ClauseElement
 
-_DIALECT = psycopg.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]  # SQLAlchemy's are not typed
+_DIALECT = psycopg.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's dialects are not typed
 
 
 class Prepared:
-    """A statement as PostgreSQL takes it. Lists are passed as arrays: `IN` with one of any length is not known here."""
+    """A statement as the driver takes it. Lists are passed as arrays: `IN` with one of any length is not known here."""
 
     def __init__(self, statement: ClauseElement) -> None:
         compiled: Any = statement.compile(dialect=_DIALECT)
         self.text: str = compiled.string
-        self.name = f"flux_{hashlib.sha256(self.text.encode()).hexdigest()[:32]}"
-        """What it is called on connections that have prepared it."""
-        self._order: Sequence[str] = compiled.positiontup
+        self._query = self.text.encode()
         self._constants = {name: bound.value for name, bound in compiled.binds.items() if not bound.required}
 
-    def values(self, named: Mapping[str, Any]) -> list[Any]:
-        """A value for each parameter, in their order."""
-        return [named[name] if name in named else self._constants[name] for name in self._order]
+    def with_values(self, values: Mapping[str, Any]) -> tuple[bytes, dict[str, Any]]:
+        """The statement, and a value for each of its parameters."""
+        return self._query, self._constants | dict(values)
 
 
 type Asked = tuple[Prepared, Mapping[str, Any]]

@@ -21,7 +21,7 @@ from shared.rpc.status import error_of
 
 # A replica that leaves serves on for a second after its health says so; by then, no stream leads there any more.
 STREAM_SECONDS = 0.5
-# One carries one call at a time. Where that many are not enough, something hangs, and they would hang as well.
+# One carries one call at a time; more calls at once are made each by itself.
 MOST_STREAMS = 4
 # After a stream has failed, so long none is tried.
 PAUSE_SECONDS = 1.0

@@ -1,6 +1,6 @@
 """The statements that this process sends to PostgreSQL about what services keep, whichever way."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any
@@ -8,8 +8,6 @@ from typing import Any
 import psycopg
 import pytest
 
-import shared.db
-from shared.exchange import Connection, Exchange, Sent, exchange
 from shared.walls import SCHEMAS
 
 type Note = Callable[[str, Any], None]
@@ -29,14 +27,7 @@ def listening(note: Note) -> Iterator[None]:
 
         return call
 
-    def exchanging(connection: Connection, sent: Sequence[Sent], known: set[str] | None) -> Exchange:
-        for statement, values in sent:
-            if any(f"{schema}." in statement.text for schema in SCHEMAS.values()):
-                note(statement.text, values)
-        return exchange(connection, sent, known)
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shared.db, "exchange", exchanging)
         patch.setattr(psycopg.Cursor, "execute", noting(psycopg.Cursor.execute))
         patch.setattr(psycopg.AsyncCursor, "execute", noting(psycopg.AsyncCursor.execute))
         yield
@@ -48,11 +39,3 @@ def statements() -> Iterator[list[tuple[str, Any]]]:
     said: list[tuple[str, Any]] = []
     with listening(lambda statement, values: said.append((statement, values))):
         yield said
-
-
-def explained(connection: psycopg.Connection, statement: str, values: Any, *options: str) -> list[Any]:
-    """What PostgreSQL is going to do about one of them: the lines of its plan, or the one document."""
-    # Parameters have numbers where the driver is told of them in their order, and names elsewhere.
-    cursor = psycopg.RawCursor(connection) if isinstance(values, list) else connection.cursor()
-    rows = cursor.execute(f"EXPLAIN ({', '.join(('VERBOSE', *options))}) {statement}".encode(), values)
-    return [plan for (plan,) in rows]

@@ -26,7 +26,7 @@ from shared.rules_shelf import RulesShelf
 from tests.conftest import FixedClock
 from tests.integration import service_helpers
 from tests.integration.service_helpers import ATHLETE, NOW, STRANGER, execute, invoke, number_id
-from tests.integration.statements import explained, statements
+from tests.integration.statements import statements
 
 database_url = service_helpers.emptied_database_url
 
@@ -100,7 +100,7 @@ def test_look_back_reads_one_range_of_the_index(database_url: str, store: Profil
         store.profiles([ATHLETE], datetime(2026, 5, 1, tzinfo=UTC))
     ((query, values),) = ((query, values) for query, values in said if "inbox.planned_level" in query)
     with psycopg.connect(database_url) as connection:
-        plan = "\n".join(explained(connection, query, values))
+        plan = "\n".join(line for (line,) in connection.execute(f"EXPLAIN {query}".encode(), values))
     assert "inbox_by_athlete" in plan
     assert "completed_time >" in plan.split("Index Cond")[1]
     assert "Seq Scan" not in plan

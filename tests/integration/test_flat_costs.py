@@ -138,8 +138,11 @@ def told(node: Mapping[str, Any]) -> str:
 def plan_of(connection: psycopg.Connection, statement: str, values: Any, *options: str) -> Iterator[Mapping[str, Any]]:
     """The nodes of the plan that PostgreSQL makes for a service."""
     connection.execute("SELECT set_config('flux.athletes', %s, true)", [f"{{{ATHLETE}}}"])
-    ((document,),) = statements.explained(connection, statement, values, "FORMAT JSON", *options)
-    nodes = [document["Plan"]]
+    row = connection.execute(
+        f"EXPLAIN ({', '.join(('VERBOSE', 'FORMAT JSON', *options))}) {statement}".encode(), values
+    ).fetchone()
+    assert row is not None
+    nodes = [row[0][0]["Plan"]]
     while nodes:
         node = nodes.pop()
         nodes += node.get("Plans", [])

@@ -120,25 +120,6 @@ def test_of_several_statements_the_first_that_fails_says_why(database: Database)
     assert row.one == 1
 
 
-class Undone(Exception):
-    """What ends a transaction."""
-
-
-def test_a_transaction_that_was_undone_takes_no_statement_from_those_that_come_later(database: Database) -> None:
-    def undo() -> None:
-        with database.transaction() as connection:
-            for _ in range(10):  # more often than it takes the driver to have it prepared
-                connection.execute(text("SELECT 2"))
-            raise Undone
-
-    one = Prepared(text("SELECT 1 AS one"))
-    for _ in range(2):
-        assert database.fetch(EVERYONE, (one, {})) == [[(1,)]]
-        with pytest.raises(Undone):
-            undo()
-    assert database.fetch(EVERYONE, (one, {}), (one, {})) == [[(1,)], [(1,)]]
-
-
 def test_a_statement_that_waits_too_long_is_the_database_that_does_not_answer(database: Database) -> None:
     hurried = Prepared(text("SELECT set_config('statement_timeout', '1', true)"))
     sleeps = Prepared(text("SELECT pg_sleep(60)"))
