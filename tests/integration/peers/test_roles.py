@@ -23,7 +23,6 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from gateway.public import PUBLIC_SERVICES
-from shared.cli.programs import GENEROUS_RATES
 from shared.cli.stack import answers, serves
 from shared.rpc.peers import channel
 from shared.rpc.stream_server import STREAM_CALLS
@@ -34,10 +33,9 @@ from tests.conftest import behind_walls
 from tests.contract.descriptors import methods
 from tests.front_doors import administration_of
 from tests.integration import service_helpers
+from tests.integration.peers.helpers import SERVICES, free_address, front_variables
 from tests.integration.service_helpers import refusal
-from tests.ports import free_port
 
-SERVICES = ("readiness", "debt", "conditioning")
 LISTENERS = (*SERVICES, "gateway")
 RULES_OF_OPERATORS = "flux.rules.v1.RulesService"
 LONG = 30.0
@@ -63,10 +61,6 @@ class Deployment:
         return peer_variables(self.keys, role)
 
 
-def free_address() -> str:
-    return f"127.0.0.1:{free_port()}"
-
-
 @contextmanager
 def running(module: str, *arguments: str, variables: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
@@ -86,33 +80,6 @@ def service_variables(database_url: str, address: str) -> dict[str, str]:
         "FLUX_LAME_DUCK_SECONDS": "0",
         "FLUX_AUTH_ISSUER": LOCAL_ISSUER,
     }
-
-
-def front_variables(keys: Path, run_dir: Path, gateway: str, address: str) -> dict[str, str]:
-    return {
-        **GENEROUS_RATES,
-        "FLUX_FRONT_PORT": address.rpartition(":")[2],
-        "FLUX_GATEWAY_TARGET": gateway,
-        "FLUX_RUN_DIR": str(run_dir),
-        "FLUX_AUTH_ISSUER": LOCAL_ISSUER,
-        "FLUX_AUTH_JWKS": str(keys / "envoy" / "jwks.json"),
-        "FLUX_DEVELOPMENT_TOKEN_FILE": str(keys / "envoy" / "development_token"),
-    }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled_modules_are_kept(bytecode_cache: Path) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
-        patch.setenv("PYTHONPYCACHEPREFIX", str(bytecode_cache))
-        yield
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("keys")
-    subprocess.run([sys.executable, "-m", "shared.cli", "keys", "--data-dir", str(folder)], check=True, timeout=120)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -333,73 +300,3 @@ def test_a_part_asks_itself_for_its_health_and_operators_ask_every_part(deployme
         assert flux("health", address, "--role", part, **deployment.variables("operator")).returncode == 0
     asked = flux("health", deployment.addresses["debt"], "--role", "readiness", **deployment.variables("operator"))
     assert asked.returncode == 1
-
-
-# What does not start.
-
-
-def refused_start(module: str, *arguments: str, **variables: str) -> str:
-    command = [sys.executable, "-m", module, *arguments]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=os.environ | variables)
-    assert run.returncode == 1, run.stderr
-    assert "Traceback" not in run.stderr
-    return run.stderr
-
-
-NEEDED = "set FLUX_PEER_CERT, FLUX_PEER_KEY and FLUX_PEER_CA, which `flux keys` makes; on one machine, unix:/path needs"
-SOCKETS = {f"FLUX_{service.upper()}_TARGET": f"unix:/nowhere/{service}" for service in SERVICES}
-NO_DATABASE = "postgresql://nobody@/flux?host=/nowhere"
-
-
-@pytest.mark.parametrize(
-    ("module", "address"),
-    [
-        ("readiness_svc", "127.0.0.1:0"),
-        ("debt_svc", "[::]:50051"),
-        ("conditioning_svc", "0.0.0.0:50051"),
-        ("gateway", "dns:///localhost:50051"),
-    ],
-)
-def test_what_listens_on_a_network_without_a_certificate_does_not_start(module: str, address: str) -> None:
-    variables = SOCKETS | {"FLUX_DATABASE_URL": NO_DATABASE, "FLUX_LISTEN": address}
-    variables |= {"FLUX_AUTH_ISSUER": LOCAL_ISSUER, "FLUX_AUTH_JWKS": "/nowhere/jwks.json"}
-    said = refused_start(module, "serve", **variables)
-    assert repr(address) in said
-    assert NEEDED in said
-
-
-@pytest.mark.parametrize("service", SERVICES)
-def test_a_gateway_that_calls_over_a_network_without_a_certificate_does_not_start(service: str) -> None:
-    variables = SOCKETS | {"FLUX_DATABASE_URL": NO_DATABASE, "FLUX_LISTEN": "unix:/nowhere/gateway"}
-    variables |= {"FLUX_AUTH_ISSUER": LOCAL_ISSUER, "FLUX_AUTH_JWKS": "/nowhere/jwks.json"}
-    said = refused_start("gateway", "serve", **variables | {f"FLUX_{service.upper()}_TARGET": f"{service}:50051"})
-    assert f"'{service}:50051' is on a network" in said
-    assert NEEDED in said
-
-
-def test_a_front_door_that_calls_over_a_network_without_a_certificate_does_not_start(tmp_path: Path) -> None:
-    said = refused_start(
-        "gateway.envoy",
-        **front_variables(tmp_path, tmp_path, "gateway:50051", free_address()) | {"FLUX_DEVELOPMENT_TOKEN": "a.b.c"},
-    )
-    assert NEEDED in said
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"FLUX_PEER_KEY": None}, "are set together or not at all"),
-        ({"FLUX_PEER_CA": None}, "are set together or not at all"),
-        ({"FLUX_PEER_KEY": "debt/peer_key.pem"}, "FLUX_PEER_CERT and FLUX_PEER_KEY must be PEM files of a certificate"),
-        ({"FLUX_PEER_CERT": "nowhere"}, "FLUX_PEER_CERT and FLUX_PEER_KEY cannot be read: No such file"),
-        ({"FLUX_PEER_CA": "readiness/peer_key.pem"}, "FLUX_PEER_CA must be a PEM file of the authority's certificate"),
-        ({"FLUX_PEER_CA": "nowhere"}, "FLUX_PEER_CA cannot be read: No such file"),
-    ],
-)
-def test_files_that_are_no_certificate_are_named(keys: Path, changes: Mapping[str, str | None], words: str) -> None:
-    chosen = peer_variables(keys, "readiness") | {
-        name: str(keys / file) if file else None for name, file in changes.items()
-    }
-    variables = {name: value for name, value in chosen.items() if value is not None}
-    listening = {"FLUX_DATABASE_URL": NO_DATABASE, "FLUX_LISTEN": "127.0.0.1:0"}
-    assert words in refused_start("readiness_svc", "serve", **listening | variables)
