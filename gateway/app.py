@@ -51,6 +51,7 @@ from gateway.sweep import Sweep
 from gateway.today import Today
 from gateway.trend_store import TrendStore
 from gateway.trends import Trends
+from gateway.verdicts import Verdicts
 from shared.clock import SystemClock
 from shared.db import AsyncDatabase, Database
 from shared.process import Refused
@@ -105,7 +106,7 @@ def build(settings: GatewaySettings) -> AsyncService:
     sweep = Sweep(store)
     tokens = believed_tokens(settings)
     overlays = Overlays(OverlayStore(database), rulesets)
-    today = Today(rulesets, Holdings(database), services, Standings(services, outbox, relay), SystemClock())
+    today = Today(rulesets, Holdings(database), Verdicts(services), Standings(services, outbox, relay), SystemClock())
     projections = Projections(planner, today, rulesets, overlays, SystemClock())
     history = History.of(tables.SCHEMA, MIGRATIONS)
     registry = CollectorRegistry()

@@ -28,7 +28,7 @@ from gateway.domain.session import (
     ProfileErased,
     TrainingRecorded,
 )
-from gateway.tables import outbox
+from gateway.tables import athletes, outbox
 from shared.db import AsyncDatabase
 from shared.prepared import Asked, Prepared
 from shared.walls import EVERYONE, Sight
@@ -66,6 +66,16 @@ _ON_THEIR_WAY = Prepared(
         outbox.c.kind == any_(bindparam("kinds", list(MOVING), type_=ARRAY(Text))),
     )
 )
+_LAST = Prepared(
+    select(athletes.c.athlete_id, athletes.c.last_event_id).where(
+        athletes.c.athlete_id == any_(bindparam("athlete_ids", type_=ARRAY(Uuid)))
+    )
+)
+
+
+def last_of(athlete_ids: Collection[UUID]) -> Asked:
+    """Asks for the event that moved each of these athletes last, wherever it is by now."""
+    return _LAST, {"athlete_ids": list(athlete_ids)}
 
 
 def on_its_way_of(athlete_ids: Collection[UUID]) -> Asked:

@@ -83,7 +83,7 @@ class Sessions:
         Raises SessionIdReused if the id stands for a session with another check-in, and DependencyUnavailable if
         readiness or debt does not answer.
         """
-        inputs, plan = await self._today.plan(athlete_id, check_in)
+        inputs, plan = await self._today.plan(athlete_id, check_in, self._clock.now())
         chosen = session_id or self._new_id()
         session = Session(athlete_id, chosen, Status.IN_PROGRESS, inputs, plan, inputs.planned_time)
         recorded = CheckInRecorded(check_in, plan.state, inputs.planned_time)

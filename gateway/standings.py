@@ -1,19 +1,28 @@
-"""Where athletes stand, everything that they have earned included."""
+"""Where athletes stand, everything that they have earned included.
+
+Who asks again within a second is told the same again, as long as nothing has moved them: whatever does is known here
+before the services hear of it.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
 from gateway.clients import Services
 from gateway.domain.inputs import Standing
 from gateway.domain.session import BenchmarkMeasured, Erased, Event, LevelCompleted, LevelFailed, TrainingRecorded
+from gateway.holdings import Held
 from gateway.outbox import Outbox
+from gateway.recent import Recent
 from gateway.relay import Relay
 from shared.errors import DependencyUnavailable
 
 type Moment = tuple[UUID, datetime]
-type OnItsWay = Mapping[UUID, Sequence[Event]]
+type Asked = tuple[UUID, datetime | None]
+"""An athlete, and a moment, None for now."""
+type _Key = tuple[UUID, UUID | None, str, str]
 
 
 class Standings:
@@ -23,24 +32,38 @@ class Standings:
         self._services = services
         self._outbox = outbox
         self._relay = relay
+        self._recent = Recent[_Key, Standing]()
 
     async def of(
-        self, moments: Sequence[Moment], rules: Mapping[str, str], on_its_way: OnItsWay | None = None
+        self, asked: Sequence[Asked], now: datetime, rules: Mapping[str, str], held: Mapping[UUID, Held]
     ) -> list[Standing | DependencyUnavailable]:
-        """Where athletes stand, each at a moment, as far as services answer; `rules` by part.
+        """Where athletes stand, as far as services answer; `rules` by part, `held` as it was just looked up.
 
         What a completion earned is in it, even if its delivery failed at first: an athlete reads their own writes.
-        `on_its_way`: what was, if that was just looked up.
         """
-        # In this order: what is no longer on its way when that is looked up is in every later answer.
-        if on_its_way is None:
-            on_its_way = await self._outbox.on_its_way({athlete_id for athlete_id, _ in moments})
+        keys = {one: key for one in asked if (key := _key(one, rules, held[one[0]])) is not None}
+        found: dict[Asked, Standing | DependencyUnavailable] = {
+            one: known for one, key in keys.items() if (known := self._recent.get(key, now)) is not None
+        }
+        unknown = [one for one in dict.fromkeys(asked) if one not in found]
+        if unknown:
+            moments = [(athlete_id, time or now) for athlete_id, time in unknown]
+            for one, standing in zip(unknown, await self._look_up(moments, rules, held), strict=True):
+                found[one] = standing
+                if one in keys and isinstance(standing, Standing) and not standing.degraded:
+                    self._recent.keep(keys[one], standing, now)
+        return [found[one] for one in asked]
+
+    async def _look_up(
+        self, moments: Sequence[Moment], rules: Mapping[str, str], held: Mapping[UUID, Held]
+    ) -> list[Standing | DependencyUnavailable]:
+        # What was no longer on its way when that was looked up is in every answer from then on.
         standings = await self._ask(moments, rules)
         # A service that does not answer would not take anything either, and waiting for it would cost the answer.
         unheard = {
             event.event_id: event
             for (athlete_id, _), standing in zip(moments, standings, strict=True)
-            for event in on_its_way.get(athlete_id, ())
+            for event in held[athlete_id].on_its_way
             if _answers(standing, event)
         }
         if not unheard:
@@ -65,7 +88,16 @@ class Standings:
             _if_answered(self._services.ledgers(moments, rules["debt"])),
             _if_answered(self._services.profiles(moments, rules["conditioning"])),
         )
-        return [Standing(*known) for known in zip(ledgers or nothing, profiles or nothing, strict=True)]
+        times = [time for _, time in moments]
+        return [Standing(*known) for known in zip(times, ledgers or nothing, profiles or nothing, strict=True)]
+
+
+def _key(asked: Asked, rules: Mapping[str, str], held: Held) -> _Key | None:
+    """What the standing of now rests on; None if that is about to change, or if another moment is asked for."""
+    athlete_id, time = asked
+    if time is not None or held.on_its_way:
+        return None
+    return athlete_id, held.last_event, rules["debt"], rules["conditioning"]
 
 
 def _without_the_deaf(standing: Standing, on_its_way: Sequence[Event]) -> Standing | DependencyUnavailable:
@@ -75,9 +107,10 @@ def _without_the_deaf(standing: Standing, on_its_way: Sequence[Event]) -> Standi
         return DependencyUnavailable("your data is being deleted; retry in a moment")
     is_ledger_old = any(isinstance(payload, TrainingRecorded) for payload in payloads)
     is_profile_old = any(isinstance(payload, LevelCompleted | LevelFailed | BenchmarkMeasured) for payload in payloads)
-    return Standing(
-        None if is_ledger_old else standing.ledger,
-        None if is_profile_old else standing.profile,
+    return replace(
+        standing,
+        ledger=None if is_ledger_old else standing.ledger,
+        profile=None if is_profile_old else standing.profile,
     )
 
 

@@ -1,5 +1,7 @@
 """The tables of the session schema."""
 
+from uuid import UUID
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -71,12 +73,14 @@ overlays = Table(
     Index("overlays_by_athlete", "athlete_id", text("overlay_id DESC")),
 )
 
-# How many sessions an athlete has completed: the next number is taken under a lock on this row.
+# How many sessions an athlete has completed: the next number is taken under a lock on this row. What moved them last,
+# which the database notes whenever such an event is put into the outbox.
 athletes = Table(
     "athletes",
     metadata,
     Column("athlete_id", Uuid, primary_key=True),
     Column("completed_sessions", Integer, CheckConstraint("completed_sessions >= 0"), nullable=False),
+    Column("last_event_id", Uuid, nullable=False, server_default=text(f"'{UUID(int=0)}'")),
 )
 
 sessions = Table(

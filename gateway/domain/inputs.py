@@ -177,8 +177,9 @@ def without_conditioning(nobody: ConditioningProfile) -> ConditioningProfile:
 
 @dataclass(frozen=True)
 class Standing:
-    """Where an athlete stands. What does not answer at the moment is None."""
+    """Where an athlete stands at a time. What does not answer at the moment is None."""
 
+    time: datetime
     ledger: Ledger | None
     profile: ConditioningProfile | None
 

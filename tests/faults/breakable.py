@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from gateway.recent import RECENT
 from shared import embedded_postgres
 from shared.cli.stack import Options, running
 from shared.supervisor import Program, Supervisor
@@ -56,9 +57,13 @@ class Breakable:
 
     @contextmanager
     def without(self, part: str, how: How) -> Iterator[None]:
-        """Takes a part away, a service by its name or `postgres`, and gives it back at the end."""
+        """Takes a part away, a service by its name or `postgres`, and gives it back at the end.
+
+        What it said before has been forgotten by then.
+        """
         process = self._process(part)
         give_back = self._hang(process) if how is How.HUNG else self._kill(part, process)
+        time.sleep(RECENT.total_seconds())
         try:
             yield
         finally:

@@ -58,6 +58,7 @@ from gateway.sessions import Sessions
 from gateway.standings import Standings
 from gateway.store import SessionStore
 from gateway.today import Today
+from gateway.verdicts import Verdicts
 from readiness_svc.rules import ReadinessRules
 from shared import embedded_postgres, rules_loader
 from shared.clock import SystemClock
@@ -202,7 +203,7 @@ async def use_cases(stores: Stores, database_url: str, targets: Targets) -> Asyn
             today=Today(
                 rulesets,
                 stores.holdings,
-                services,
+                Verdicts(services),
                 Standings(services, stores.outbox, relay),
                 SystemClock(),
             ),

@@ -16,7 +16,7 @@ from gateway.domain.inputs import Standing
 from gateway.domain.plan import State
 from gateway.domain.sets import LoggedSet
 from shared.errors import InvalidRequest
-from tests.unit.builders import PATTERNS, due, heard_ledger, heard_profile, plan, profile
+from tests.unit.builders import NOW, PATTERNS, due, heard_ledger, heard_profile, plan, profile
 
 CONDITIONING_KEYS = {
     "is_conditioning",
@@ -167,7 +167,7 @@ def test_longest_note_is_kept() -> None:
 
 
 def test_untrained_pattern_says_null_and_never_zero() -> None:
-    found = shown(convert.user_state(Standing(heard_ledger(Ledger()), heard_profile(profile()))))
+    found = shown(convert.user_state(Standing(NOW, heard_ledger(Ledger()), heard_profile(profile()))))
     assert set(found["patterns"]) == set(PATTERNS)
     assert found["patterns"]["SQUAT"] == {
         "last_trained_datetime": None,
@@ -178,7 +178,7 @@ def test_untrained_pattern_says_null_and_never_zero() -> None:
 
 
 def test_trained_pattern_says_when() -> None:
-    found = shown(convert.user_state(Standing(heard_ledger(due("SQUAT")), heard_profile(profile(3, 2)))))
+    found = shown(convert.user_state(Standing(NOW, heard_ledger(due("SQUAT")), heard_profile(profile(3, 2)))))
     assert found["patterns"]["PULL"] == {
         "last_trained_datetime": "2026-03-01T18:00:00+00:00",
         "days_since": 1,
@@ -189,7 +189,7 @@ def test_trained_pattern_says_when() -> None:
 
 def test_what_is_not_known_at_the_moment_is_left_out_and_flagged() -> None:
     ledger, known = heard_ledger(due("SQUAT")), heard_profile(profile(3, 2))
-    without_debt, without_conditioning = Standing(None, known), Standing(ledger, None)
+    without_debt, without_conditioning = Standing(NOW, None, known), Standing(NOW, ledger, None)
     assert shown(convert.user_state(without_debt)) == {
         "patterns": {},
         "conditioning_levels": {"HIIT": 3, "SIT": 2},
@@ -198,7 +198,7 @@ def test_what_is_not_known_at_the_moment_is_left_out_and_flagged() -> None:
     found = shown(convert.user_state(without_conditioning))
     assert (set(found["patterns"]), found["conditioning_levels"], found["degraded"]) == (set(PATTERNS), {}, True)
     assert not public.athlete_state(without_debt).HasField("completed_sessions")
-    assert public.athlete_state(Standing(heard_ledger(Ledger()), known)).HasField("completed_sessions")
+    assert public.athlete_state(Standing(NOW, heard_ledger(Ledger()), known)).HasField("completed_sessions")
 
 
 @pytest.mark.parametrize("state", State)

@@ -9,13 +9,12 @@ from typing import Any, cast
 from uuid import UUID
 
 from gateway.domain.inputs import Inputs, Ledger, Readiness, Standing
-from gateway.domain.overlay import OverlayInForce
 from gateway.domain.plan import MAIN_ROTATION, Plan
-from gateway.domain.session import Event
-from gateway.holdings import Holdings
+from gateway.holdings import Held, Holdings
 from gateway.rulesets import InForce, Rulesets
-from gateway.standings import Moment, OnItsWay
+from gateway.standings import Asked
 from gateway.today import MOST_PLANS, Today
+from gateway.verdicts import Verdicts
 from shared.errors import DependencyUnavailable
 from tests.unit.builders import NOW, PATTERNS, SESSION, due, heard_ledger, inputs
 
@@ -28,7 +27,7 @@ class Stand:
     """Everything that is asked, and what is answered."""
 
     def __init__(self, standings: Mapping[UUID, Standing | DependencyUnavailable] | None = None) -> None:
-        self.asked: list[list[Moment]] = []
+        self.asked: list[list[Asked]] = []
         self.graded: list[int] = []
         self._standings = standings or {}
 
@@ -36,12 +35,14 @@ class Stand:
         return NOW
 
     async def of(
-        self, moments: Sequence[Moment], rules: Mapping[str, str], on_its_way: OnItsWay | None = None
+        self, asked: Sequence[Asked], now: datetime, rules: Mapping[str, str], held: Mapping[UUID, Held]
     ) -> list[Standing | DependencyUnavailable]:
-        self.asked.append(list(moments))
+        self.asked.append(list(asked))
         await asyncio.sleep(0)
-        everything = Standing(KNOWN.ledger, KNOWN.profile)
-        return [self._standings.get(athlete_id, everything) for athlete_id, _ in moments]
+        return [
+            self._standings.get(athlete_id, Standing(time or now, KNOWN.ledger, KNOWN.profile))
+            for athlete_id, time in asked
+        ]
 
     async def evaluate(self, check_ins: Sequence[object], rules: str) -> list[Readiness]:
         self.graded.append(len(check_ins))
@@ -51,7 +52,7 @@ class Stand:
         parts: Any = SimpleNamespace(parts={"readiness": "r"})
         in_force = InForce(parts, SESSION, {}, KNOWN.profile)
         me: Any = self
-        return Today(cast("Rulesets", SimpleNamespace(in_force=in_force)), _Nothing(), me, me, me)
+        return Today(cast("Rulesets", SimpleNamespace(in_force=in_force)), _Nothing(), Verdicts(me), me, me)
 
 
 class _Nothing(Holdings):
@@ -59,8 +60,8 @@ class _Nothing(Holdings):
 
     def __init__(self) -> None: ...
 
-    async def of(self, athlete_ids: Collection[UUID]) -> tuple[dict[UUID, OverlayInForce], dict[UUID, list[Event]]]:
-        return {}, {}
+    async def of(self, athlete_ids: Collection[UUID]) -> dict[UUID, Held]:
+        return {athlete_id: Held() for athlete_id in athlete_ids}
 
 
 def asked_together[T](stand: Stand, ask: Callable[[Today], Sequence[Awaitable[T]]]) -> list[T | BaseException]:
@@ -80,10 +81,10 @@ def anchored(pattern: str) -> Ledger:
 
 def test_athletes_who_ask_together_are_asked_for_in_one_round_and_get_each_their_own_plan() -> None:
     of = dict(zip((ME, YOU, THEY), PATTERNS, strict=False))
-    stand = Stand({one: Standing(anchored(pattern), KNOWN.profile) for one, pattern in of.items()})
+    stand = Stand({one: Standing(NOW, anchored(pattern), KNOWN.profile) for one, pattern in of.items()})
     heard = plans(stand, *of)
     assert [one[1].anchor_pattern for one in heard if isinstance(one, tuple)] == list(of.values())
-    assert (stand.asked, stand.graded) == ([[(one, NOW) for one in of]], [3])
+    assert (stand.asked, stand.graded) == ([[(one, None) for one in of]], [1])
 
 
 def test_two_wishes_for_the_same_plan_are_asked_for_once() -> None:
@@ -91,7 +92,7 @@ def test_two_wishes_for_the_same_plan_are_asked_for_once() -> None:
     mine, yours, mine_again = plans(stand, ME, YOU, ME)
     assert mine is mine_again
     assert isinstance(mine, tuple) and isinstance(yours, tuple)  # noqa: PT018 - for the types
-    assert stand.asked == [[(ME, NOW), (YOU, NOW)]]
+    assert stand.asked == [[(ME, None), (YOU, None)]]
 
 
 def test_other_check_ins_and_other_days_are_other_wishes() -> None:
@@ -112,7 +113,7 @@ def test_more_than_go_together_take_more_rounds() -> None:
 
 
 def test_what_stands_in_the_way_of_one_athlete_is_told_to_that_one_alone() -> None:
-    stand = Stand({YOU: DependencyUnavailable("your data is being deleted"), THEY: Standing(None, KNOWN.profile)})
+    stand = Stand({YOU: DependencyUnavailable("your data is being deleted"), THEY: Standing(NOW, None, KNOWN.profile)})
     mine, yours, theirs = plans(stand, ME, YOU, THEY)
     assert isinstance(mine, tuple)
     assert str(yours) == "your data is being deleted"
@@ -124,13 +125,13 @@ def test_a_plan_that_cannot_be_composed_fails_alone() -> None:
     main = KNOWN.ledger.main
     unknown = replace(main, slots=tuple(replace(slot, slot="UNHEARD_OF") for slot in main.slots))
     broken = replace(KNOWN.ledger, rotations={**KNOWN.ledger.rotations, MAIN_ROTATION: unknown})
-    mine, yours = plans(Stand({YOU: Standing(broken, KNOWN.profile)}), ME, YOU)
+    mine, yours = plans(Stand({YOU: Standing(NOW, broken, KNOWN.profile)}), ME, YOU)
     assert isinstance(mine, tuple)
     assert isinstance(yours, KeyError)
 
 
 def test_without_conditioning_the_plan_is_degraded() -> None:
-    (heard,) = plans(Stand({ME: Standing(KNOWN.ledger, None)}), ME)
+    (heard,) = plans(Stand({ME: Standing(NOW, KNOWN.ledger, None)}), ME)
     assert isinstance(heard, tuple)
     assert heard[1].degraded
 
@@ -146,6 +147,13 @@ def test_everybody_hears_of_a_failure_that_is_everybodys() -> None:
 def test_overviews_are_found_out_in_one_round_too() -> None:
     stand = Stand({YOU: DependencyUnavailable("your data is being deleted")})
     mine, yours, mine_again = asked_together(stand, lambda today: [today.standing(one) for one in (ME, YOU, ME)])
-    assert mine is mine_again
+    assert mine == mine_again == Standing(NOW, KNOWN.ledger, KNOWN.profile)
     assert str(yours) == "your data is being deleted"
-    assert stand.asked == [[(ME, NOW), (YOU, NOW)]]
+    assert stand.asked == [[(ME, None), (YOU, None), (ME, None)]]
+
+
+def test_a_plan_says_when_the_athlete_stood_so() -> None:
+    before = NOW - timedelta(milliseconds=900)
+    (heard,) = plans(Stand({ME: Standing(before, KNOWN.ledger, KNOWN.profile)}), ME)
+    assert isinstance(heard, tuple)
+    assert heard[0].planned_time == before

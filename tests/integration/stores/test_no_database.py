@@ -12,6 +12,7 @@ from conditioning_svc.rules import Protocol
 from conditioning_svc.store import ProfileStore
 from debt_svc.store import LedgerStore
 from gateway.domain.session import Delivery, Notes
+from gateway.holdings import Held
 from readiness_svc.store import CheckInStore
 from shared.db import AsyncDatabase, Database
 from shared.errors import DependencyUnavailable
@@ -107,7 +108,7 @@ def test_a_gateway_that_lost_its_connections_fails_once_and_recovers(database_ur
         assert await asyncio.to_thread(execute, database_url, ALL_ENDED) == [(True,)]
         assert isinstance(await refused(stores.holdings.of([ATHLETE])), DependencyUnavailable)
         for _ in range(4):
-            assert await stores.holdings.of([ATHLETE]) == ({}, {})
+            assert await stores.holdings.of([ATHLETE]) == {ATHLETE: Held()}
 
     with_stores(database_url, body)
 
