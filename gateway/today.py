@@ -17,6 +17,7 @@ from gateway.domain.inputs import Inputs, Readiness, Standing, without_condition
 from gateway.domain.overlay import OverlayInForce
 from gateway.domain.plan import Plan
 from gateway.holdings import Holdings
+from gateway.recent import Recent
 from gateway.rulesets import InForce, Rulesets
 from gateway.standings import Standings
 from gateway.verdicts import Verdicts
@@ -54,6 +55,7 @@ class Today:
         self._verdicts = verdicts
         self._standings = standings
         self._clock = clock
+        self._recent = Recent[_Wish, _Planned]()
         self._plans = Coalescer(self._plan_all, MOST_PLANS, PATIENCE_SECONDS)
         self._overviews = Coalescer(self._stand_all, MOST_OVERVIEWS, PATIENCE_SECONDS)
 
@@ -85,10 +87,28 @@ class Today:
             self._verdicts.of(check_ins, parts["readiness"], now), self._standings.of(asked, now, parts, held)
         )
         planned = {
-            wish: _planned_or_why_not(wish, rules, held[wish.athlete_id].overlay, verdict, standing)
+            wish: self._planned_or_why_not(wish, rules, held[wish.athlete_id].overlay, verdict, standing)
             for wish, verdict, standing in zip(different, verdicts, standings, strict=True)
         }
         return [planned[wish] for wish in wishes]
+
+    def _planned_or_why_not(
+        self,
+        wish: _Wish,
+        rules: InForce,
+        overlay: OverlayInForce | None,
+        readiness: Readiness,
+        standing: Standing | DependencyUnavailable,
+    ) -> _Planned | Exception:
+        try:
+            inputs, now = _inputs(wish, rules, overlay, readiness, standing), self._clock.now()
+            planned = self._recent.get(wish, now)
+            if planned is None or planned[0] != inputs:
+                planned = inputs, compose(inputs, rules.session.rules)
+                self._recent.keep(wish, planned, now)
+            return planned
+        except Exception as error:  # noqa: BLE001 - whatever one athlete's plan fails for, the others get theirs
+            return error
 
     async def _stand_all(self, athlete_ids: Sequence[UUID], seconds: float) -> list[Standing | DependencyUnavailable]:
         deadline.begin(seconds)
@@ -97,30 +117,16 @@ class Today:
         return await self._standings.of([(athlete_id, None) for athlete_id in athlete_ids], now, parts, held)
 
 
-def _planned_or_why_not(
+def _inputs(
     wish: _Wish,
     rules: InForce,
     overlay: OverlayInForce | None,
     readiness: Readiness,
     standing: Standing | DependencyUnavailable,
-) -> _Planned | Exception:
-    try:
-        return _planned(wish, rules, overlay, readiness, standing)
-    except Exception as error:  # noqa: BLE001 - whatever one athlete's plan fails for, the others get theirs
-        return error
-
-
-def _planned(
-    wish: _Wish,
-    rules: InForce,
-    overlay: OverlayInForce | None,
-    readiness: Readiness,
-    standing: Standing | DependencyUnavailable,
-) -> _Planned:
+) -> Inputs:
     if isinstance(standing, DependencyUnavailable):
         raise standing
     if standing.ledger is None:
         raise DependencyUnavailable("debt does not answer; retry in a moment", service="debt")
     profile = standing.profile or without_conditioning(rules.nobody)
-    inputs = Inputs(dict(wish.check_in), readiness, standing.ledger, profile, rules.stamp, standing.time, overlay)
-    return inputs, compose(inputs, rules.session.rules)
+    return Inputs(dict(wish.check_in), readiness, standing.ledger, profile, rules.stamp, standing.time, overlay)

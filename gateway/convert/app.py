@@ -106,8 +106,9 @@ def bootstrap(documents: Mapping[str, Mapping[str, Any]], exercises: Iterable[Ex
     )
 
 
+@told_again
 def user_state(standing: Standing) -> pb.GetUserStateResponse:
-    """The home screen."""
+    """The home screen. Never changed, for it is shared, as below."""
     slots = () if standing.ledger is None else standing.ledger.main.slots
     levels = () if standing.profile is None else standing.profile.levels
     return pb.GetUserStateResponse(

@@ -29,7 +29,11 @@ class Stand:
     def __init__(self, standings: Mapping[UUID, Standing | DependencyUnavailable] | None = None) -> None:
         self.asked: list[list[Asked]] = []
         self.graded: list[int] = []
-        self._standings = standings or {}
+        self._standings = dict(standings or {})
+
+    def stand(self, athlete_id: UUID, standing: Standing) -> None:
+        """From now on."""
+        self._standings[athlete_id] = standing
 
     def now(self) -> datetime:
         return NOW
@@ -150,6 +154,20 @@ def test_overviews_are_found_out_in_one_round_too() -> None:
     assert mine == mine_again == Standing(NOW, KNOWN.ledger, KNOWN.profile)
     assert str(yours) == "your data is being deleted"
     assert stand.asked == [[(ME, None), (YOU, None), (ME, None)]]
+
+
+def test_the_same_inputs_make_one_plan_and_others_another() -> None:
+    stand = Stand()
+
+    async def one_after_the_other() -> list[tuple[Inputs, Plan]]:
+        today = stand.today()
+        heard = [await today.plan(ME, CHECK_IN), await today.plan(ME, CHECK_IN)]
+        stand.stand(ME, Standing(NOW, anchored("HINGE"), KNOWN.profile))
+        return [*heard, await today.plan(ME, CHECK_IN)]
+
+    mine, again, moved = asyncio.run(one_after_the_other())
+    assert mine is again
+    assert (mine[1].anchor_pattern, moved[1].anchor_pattern) == (KNOWN.ledger.main.slots[0].slot, "HINGE")
 
 
 def test_a_plan_says_when_the_athlete_stood_so() -> None:
