@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -75,20 +76,24 @@ def values(attributes: Iterable[KeyValue]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Traced:
-    """A stack whose spans a collector takes, and an athlete of it."""
+    """A stack whose spans a collector takes, an athlete of it, and check-ins, of which no two are the same."""
 
     stack: Stack
     server: grpc.Server
     collector: Collector
     token: str
+    check_ins: Iterator[tuple[int, int]]
 
-    def client(self) -> httpx.Client:
-        return httpx.Client(base_url=self.stack.url, headers=bearer(self.token), timeout=60)
+    def client(self, token: str | None = None) -> httpx.Client:
+        return httpx.Client(base_url=self.stack.url, headers=bearer(token or self.token), timeout=60)
 
     def preview(self) -> httpx.Response:
-        with self.client() as client:
+        """A plan for which every service is asked: none has heard of the athlete or the check-in."""
+        knee_pain, energy = next(self.check_ins)
+        with self.client(self.stack.signer.token(uuid.uuid4())) as client:
             forged = {"traceparent": NOBODY_ELSES}
-            answer = client.post("/v1/sessions:preview", json={"check_in": CHECK_IN}, headers=forged)
+            asked = {"check_in": {"knee_pain": knee_pain, "energy": energy}}
+            answer = client.post("/v1/sessions:preview", json=asked, headers=forged)
         assert answer.status_code == 200
         return answer
 
@@ -103,7 +108,7 @@ def traced(bytecode_cache: Path) -> Iterator[Traced]:
     with tempfile.TemporaryDirectory(prefix="flux-data-") as folder:
         endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}"}
         stack = Stack(Path(folder) / "data", bytecode_cache, variables=endpoint)
-        yield Traced(stack, server, collector, stack.signer.token(uuid.uuid4()))
+        yield Traced(stack, server, collector, stack.signer.token(uuid.uuid4()), product(range(11), range(11)))
         assert stack.stop()[0] == 0
     server.stop(None)
 
