@@ -103,6 +103,14 @@ def add_crowd(migration_url: str, athletes: int) -> None:
             connection.execute(f"INSERT INTO {into} {_CROWD} {rows}".encode(), {"athletes": athletes})
 
 
+def crowd_ids(migration_url: str, athletes: int) -> list[UUID]:
+    """The ids of these athletes."""
+    with psycopg.connect(migration_url) as connection:
+        asked = f"{_CROWD} SELECT id FROM crowd"  # noqa: S608 - our own words
+        rows = connection.execute(asked.encode(), {"athletes": athletes})
+        return [athlete_id for (athlete_id,) in rows]
+
+
 def add_past(migration_url: str, athlete_id: UUID, sessions: int) -> None:
     """So many sessions before the one that an athlete has completed, each like that one, but for some failures."""
     asked = {"athlete_id": athlete_id, "sessions": sessions}

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import Any
 from urllib.parse import urlsplit
@@ -122,7 +123,9 @@ def _live(topology: Topology, athlete_id: UUID, times: Times, *, does_all: bool 
 
     call("", "GET", "/v1/sessions:open")  # connects, and has the token verified
     call("overview", "GET", "/v1/athlete/state")
-    call("preview", "POST", "/v1/sessions:preview", CHECK_IN)
+    # Of another moment than the overview: what that has found out is of no use.
+    soon = f"{datetime.now(UTC) + timedelta(minutes=1):%Y-%m-%dT%H:%M:%SZ}"
+    call("preview", "POST", "/v1/sessions:preview", {**CHECK_IN, "plan_time": soon})
     session = call("start", "POST", "/v1/sessions", CHECK_IN)["session"]
     path = f"/v1/sessions/{session['session_id']}"
     call("log", "POST", f"{path}/sets", {"sets": list(_sets(session["plan"], does_all=does_all))})

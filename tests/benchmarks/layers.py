@@ -29,6 +29,7 @@ from gateway.domain.session import Notes, Windows
 from gateway.domain.sets import LoggedSet
 from gateway.outbox import Outbox
 from gateway.overlay_store import OverlayStore
+from gateway.recent import RECENT
 from gateway.store import SessionStore
 from shared.db import AsyncDatabase, Database
 from shared.local_identity import LocalIdentity
@@ -81,8 +82,10 @@ class Cell:
     """Whether there is no other load than one call after the other."""
 
     def measure(self, connections: int, seconds: float) -> Round:
-        """One round. Raises CannotMeasure."""
+        """One round. What was asked for in the one before counts no longer. Raises CannotMeasure."""
+        time.sleep(RECENT.total_seconds())
         alone = None if self.is_sequential else self.run(1, seconds / 2)
+        time.sleep(RECENT.total_seconds())
         with self.processes.spending() as spent:
             busy = self.run(connections, seconds)
         if busy.calls == busy.errors:

@@ -5,6 +5,7 @@ hundredth of what is answered takes more than 500 ms. The calls come from h2load
 stack, who asks must cost next to nothing, or there is less of the machine the more is asked.
 """
 
+import json
 import shutil
 import statistics
 import subprocess
@@ -12,11 +13,14 @@ import sys
 import tempfile
 from collections import Counter
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from shared.cli.stack import Options, running
 
-REQUEST = b'{"check_in": {"knee_pain": 2, "energy": 8}}'
+CHECK_IN = {"knee_pain": 2, "energy": 8}
+# What is known of now is of no use for it.
+AHEAD = timedelta(hours=1)
 CONNECTIONS = 16
 MOST_STREAMS = 200
 """That one connection may have open: so many that none ever waits for another."""
@@ -48,7 +52,8 @@ class Callers:
 
     def __init__(self, url: str, folder: Path) -> None:
         self._log, self._body = folder / "calls.log", folder / "request.json"
-        self._body.write_bytes(REQUEST)
+        then = f"{datetime.now(UTC) + AHEAD:%Y-%m-%dT%H:%M:%SZ}"
+        self._body.write_text(json.dumps({"check_in": CHECK_IN, "plan_time": then}))
         self._command = (
             "h2load",
             "-c",

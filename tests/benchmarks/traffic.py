@@ -5,7 +5,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import cycle, islice, product
 from typing import Any
 from uuid import UUID
 
@@ -15,15 +15,19 @@ from flux.common.v1.training_pb2 import CheckIn
 from flux.session.v1 import session_service_pb2 as pb
 from flux.session.v1.session_pb2 import WorkoutSet
 
+from shared.walls import MIGRATOR
+from tests.benchmarks import bulk
 from tests.benchmarks.load import CannotMeasure, GrpcCall, http_request
 from tests.benchmarks.topologies import Topology
 from tests.client import logged
 from tests.tokens import bearer
 
 ATHLETES = 32
+CROWD = 4_000
+"""Who looks and plans: more than are answered in a second, so that nobody asks twice within one."""
 CHECK_IN = {"knee_pain": 2, "energy": 8}
+CHECK_INS = [{"knee_pain": knee_pain, "energy": energy} for knee_pain, energy in product(range(11), range(11))]
 SETS_OF_A_DAY = 20
-MESSAGE = CheckIn(**CHECK_IN)
 
 # Copies of the session that each athlete has left open, sets included if they are wanted, under ids of their own.
 _COPY = """
@@ -65,6 +69,14 @@ class Phone:
 
 
 @dataclass(frozen=True)
+class Checked:
+    """An athlete of the crowd, and how they are."""
+
+    token: str
+    check_in: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class Open:
     """A session in progress."""
 
@@ -73,13 +85,24 @@ class Open:
 
 
 class Athletes:
-    """Everybody who calls in a run. Each has trained one day, so levels, debts and benchmarks are known."""
+    """Everybody who calls in a run: those with phones, and a crowd.
+
+    Each has trained one day, so levels, debts and benchmarks are known.
+    """
 
     def __init__(self, stack: Topology, count: int = ATHLETES) -> None:
         self._stack = stack
         ids = [uuid.uuid4() for _ in range(count)]
         self.phones = [_prepared(stack.url, athlete_id, stack.token(athlete_id)) for athlete_id in ids]
         self._by_id = {phone.athlete_id: phone for phone in self.phones}
+        bulk.add_crowd(stack.database_url(MIGRATOR), CROWD)
+        bulk.analyze(stack.database_url(MIGRATOR))
+        self._crowd = [
+            Checked(stack.token(athlete_id), check_in)
+            for athlete_id, check_in in zip(
+                bulk.crowd_ids(stack.database_url(MIGRATOR), CROWD), cycle(CHECK_INS), strict=False
+            )
+        ]
 
     def open_sessions(self, count: int, *, trained: bool = False) -> list[Open]:
         """At least so many new sessions in progress; in `trained` ones everything planned is logged."""
@@ -103,16 +126,16 @@ class Athletes:
                 time.sleep(0.2)
 
     def states(self) -> list[bytes]:
-        """Everybody's home screen."""
-        return [state(phone) for phone in self.phones]
+        """The crowd's home screens."""
+        return [state(one.token) for one in self._crowd]
 
     def plans(self) -> list[bytes]:
-        """Everybody's plan of today."""
-        return [generate(phone) for phone in self.phones]
+        """The crowd's plans of today."""
+        return [generate(one) for one in self._crowd]
 
     def starts(self) -> list[bytes]:
-        """Everybody starts."""
-        return [start(phone) for phone in self.phones]
+        """The crowd starts."""
+        return [start(one) for one in self._crowd]
 
     def sets(self, each: int = 100) -> list[bytes]:
         """Sets of one session each, one athlete after the other."""
@@ -128,20 +151,23 @@ class Athletes:
         """Whole days, call by call: home screen, plan, start, sets, completion, these two of a session of that day."""
         requests: list[bytes] = []
         for one in islice(self.open_sessions(count), count):
-            requests += [state(one.phone), generate(one.phone), start(one.phone)]
+            checked = Checked(one.phone.token, CHECK_IN)
+            requests += [state(one.phone.token), generate(checked), start(checked)]
             requests += [log(one, body) for body in one.phone.day_sets(SETS_OF_A_DAY)]
             requests.append(complete(one))
         return requests
 
     def previews_by_grpc(self) -> list[GrpcCall]:
-        """Everybody's plan of today, as messages."""
-        request = pb.PreviewSessionRequest(check_in=MESSAGE).SerializeToString()
-        return [GrpcCall(request, phone.token) for phone in self.phones]
+        """The crowd's plans of today, as messages."""
+        return [
+            GrpcCall(pb.PreviewSessionRequest(check_in=CheckIn(**one.check_in)).SerializeToString(), one.token)
+            for one in self._crowd
+        ]
 
     def states_by_grpc(self) -> list[GrpcCall]:
-        """Where everybody stands, as messages."""
+        """Where the crowd stands, as messages."""
         request = pb.GetAthleteStateRequest().SerializeToString()
-        return [GrpcCall(request, phone.token) for phone in self.phones]
+        return [GrpcCall(request, one.token) for one in self._crowd]
 
     def sets_by_grpc(self, each: int = 100) -> list[GrpcCall]:
         """Sets of one session each, as messages."""
@@ -152,19 +178,19 @@ class Athletes:
         return [call for turn in zip(*logs, strict=True) for call in turn]
 
 
-def state(phone: Phone) -> bytes:
+def state(token: str) -> bytes:
     """The home screen."""
-    return http_request("GET", "/user/state", phone.token)
+    return http_request("GET", "/user/state", token)
 
 
-def generate(phone: Phone) -> bytes:
+def generate(one: Checked) -> bytes:
     """Today's plan."""
-    return http_request("POST", "/sessions/generate", phone.token, json.dumps(CHECK_IN).encode())
+    return http_request("POST", "/sessions/generate", one.token, json.dumps(one.check_in).encode())
 
 
-def start(phone: Phone) -> bytes:
+def start(one: Checked) -> bytes:
     """Today's session begins."""
-    return http_request("POST", "/sessions/start", phone.token, json.dumps({"readiness": CHECK_IN}).encode())
+    return http_request("POST", "/sessions/start", one.token, json.dumps({"readiness": one.check_in}).encode())
 
 
 def log(one: Open, body: Mapping[str, Any]) -> bytes:
