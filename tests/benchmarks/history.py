@@ -75,6 +75,7 @@ def measure(athletes: int, tell: Callable[[str], None]) -> list[Flat]:
                 (large, uuid.uuid4(), many),
             ]
             for topology, athlete_id, times in turn if number % 2 else reversed(turn):
+                _live(topology, uuid.uuid4(), {})  # else the stack that was just used would be the quicker one
                 _live(topology, athlete_id, times if number >= WARM_UP else {})
     pairs = ((none, short), (short, long), (none, many))
     return [
