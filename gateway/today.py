@@ -103,6 +103,7 @@ class Today:
         try:
             inputs, now = _inputs(wish, rules, overlay, readiness, standing), self._clock.now()
             planned = self._recent.get(wish, now)
+            # The inputs name the rules, so equal ones make equal plans; mostly, they are made of the very same parts.
             if planned is None or planned[0] != inputs:
                 planned = inputs, compose(inputs, rules.session.rules)
                 self._recent.keep(wish, planned, now)
