@@ -14,22 +14,30 @@ from shared.errors import FieldViolation, InvalidRequest
 from shared.rules_loader import Loaded
 
 MOST_DECISIONS = 4096
+MOST_MOMENTS = 4096
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY = 86_400
 
 
 def to_timestamp(moment: datetime) -> Timestamp:
     """A moment with time zone, to the microsecond."""
-    timestamp = Timestamp()
-    timestamp.FromDatetime(moment)
-    return timestamp
+    since = moment - _EPOCH  # protobuf's own conversion takes four times as long, and a ledger has two dozen moments
+    return Timestamp(seconds=since.days * _DAY + since.seconds, nanos=since.microseconds * 1000)
 
 
 def from_timestamp(timestamp: Timestamp, field: str = "timestamp") -> datetime:
     """A moment in UTC, to the microsecond. Raises InvalidRequest that names `field` for no moment of the calendar."""
     try:
-        return timestamp.ToDatetime(tzinfo=UTC)
+        return _moment(timestamp.seconds, timestamp.nanos)
     except (ValueError, OverflowError):
         violation = FieldViolation(field, "must be between the years 1 and 9999, with nanos below a second")
         raise InvalidRequest.of([violation]) from None
+
+
+@lru_cache(MOST_MOMENTS)
+def _moment(seconds: int, nanos: int) -> datetime:
+    """Most moments of a ledger are that of one session, and each of them is in it twice."""
+    return Timestamp(seconds=seconds, nanos=nanos).ToDatetime(tzinfo=UTC)
 
 
 def moments(times: Sequence[Timestamp], time: datetime, number: int) -> list[datetime]:
