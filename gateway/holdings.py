@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from gateway import outbox, overlay_store
-from gateway.domain.overlay import NO_OVERLAY, Overlay, OverlayInForce
+from gateway.domain.overlay import OverlayInForce
 from gateway.domain.session import Event
 from shared.db import AsyncDatabase
 from shared.walls import Sight
@@ -20,11 +20,6 @@ class Held:
     """What moves the athlete and no service has applied yet."""
     last_event: UUID | None = None
     """What moved the athlete last: another one as soon as anything does, none if nothing ever did."""
-
-    @property
-    def own(self) -> Overlay:
-        """What is stricter for the athlete, be it nothing."""
-        return NO_OVERLAY if self.overlay is None else self.overlay.overlay
 
 
 class Holdings:

@@ -14,7 +14,7 @@ from uuid import UUID
 from gateway.coalescer import Coalescer
 from gateway.domain.composition import compose
 from gateway.domain.inputs import Inputs, Readiness, Standing, without_conditioning
-from gateway.domain.overlay import OverlayInForce
+from gateway.domain.overlay import OverlayInForce, own_of
 from gateway.domain.plan import Plan
 from gateway.holdings import Holdings
 from gateway.recent import Recent
@@ -80,7 +80,7 @@ class Today:
         rules, now = self._rulesets.in_force, self._clock.now()
         different = list(dict.fromkeys(wishes))
         held = await self._holdings.of({wish.athlete_id for wish in different})
-        check_ins = [(wish.check_in, held[wish.athlete_id].own.readiness) for wish in different]
+        check_ins = [(wish.check_in, own_of(held[wish.athlete_id].overlay).readiness) for wish in different]
         asked = [(wish.athlete_id, wish.time) for wish in different]
         parts = rules.version.parts
         verdicts, standings = await asyncio.gather(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from gateway.domain.overlay import NO_OVERLAY, Overlay, OverlayInForce
+from gateway.domain.overlay import Overlay, OverlayInForce, own_of
 from gateway.domain.plan import MAIN_ROTATION, Archetype, Conditioning, Protocol, Ruleset, State
 from shared.decision import Decision
 
@@ -206,4 +206,4 @@ class Inputs:
     @property
     def own(self) -> Overlay:
         """What was stricter, be it nothing."""
-        return NO_OVERLAY if self.overlay is None else self.overlay.overlay
+        return own_of(self.overlay)

@@ -84,6 +84,11 @@ class OverlayInForce:
         return Ruleset("overlay", "athlete", self.content_hash)
 
 
+def own_of(in_force: OverlayInForce | None) -> Overlay:
+    """What is stricter for an athlete, be it nothing."""
+    return NO_OVERLAY if in_force is None else in_force.overlay
+
+
 @dataclass(frozen=True)
 class OverlayVersion:
     """An overlay that was set for an athlete; hash and YAML are empty if one was taken away."""

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from gateway.domain.inputs import Inputs, LedgerFacts, ProfileFacts
-from gateway.domain.overlay import NO_OVERLAY, Overlay, OverlayInForce
+from gateway.domain.overlay import Overlay, OverlayInForce, own_of
 from gateway.domain.plan import Plan, PlannedExercise, TrackingUnit
 from gateway.domain.session import BenchmarkMeasured, Completion, Event, Session, Status
 from gateway.domain.sets import LoggedSet, StoredSet
@@ -48,7 +48,7 @@ class Told:
     @property
     def own(self) -> Overlay:
         """What is stricter for the athlete, be it nothing."""
-        return NO_OVERLAY if self.overlay is None else self.overlay.overlay
+        return own_of(self.overlay)
 
 
 @dataclass(frozen=True)
